@@ -1,0 +1,107 @@
+"""Batches are index gathers: which examples of a split make which batch, as a function of (seed, epoch) alone."""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from rethink import randomness
+from rethink.data.split import Split
+
+
+@dataclass(frozen=True)
+class Block:
+    """Consecutive batches of an epoch, trained in one call of `training_step`.
+
+    positions: for each batch, (b,) int64 places in the split of the examples of this rank.
+    sizes: for each batch, the number of its examples over all ranks.
+    """
+
+    split: Split
+    epoch: int
+    positions: tuple[Tensor, ...]
+    sizes: tuple[int, ...]
+
+    def to(self, device: torch.device, **kwargs: bool) -> "Block":
+        """The same block on a device (Lightning calls this)."""
+        positions = tuple(p.to(device, **kwargs) for p in self.positions)
+        return replace(self, split=self.split.to(device), positions=positions)
+
+
+@dataclass(frozen=True)
+class TrainingBatches:
+    """The blocks of an epoch, from wherever training stands: order = f(seed, epoch), the last partial batch kept.
+
+    Rank r of R takes every R-th example of each global batch, so that the global batches are the same for any R.
+
+    Args:
+        split: What to train on.
+        batch_size: Examples of a global batch.
+        seed: The training seed.
+        steps_per_call: Batches of a block.
+        rank, ranks: This process and how many there are.
+        position: Gives (epoch, blocks done) when an iteration begins.
+    """
+
+    split: Split
+    batch_size: int
+    seed: int
+    steps_per_call: int
+    rank: int
+    ranks: int
+    position: Callable[[], tuple[int, int]]
+
+    @property
+    def steps(self) -> int:
+        """Optimizer steps of an epoch."""
+        return math.ceil(len(self.split) / self.batch_size)
+
+    def __len__(self) -> int:
+        return math.ceil(self.steps / self.steps_per_call)
+
+    def __iter__(self) -> Iterator[Block]:
+        epoch, done = self.position()
+        order = randomness.permutation(randomness.key(self.seed, "order", epoch), len(self.split))
+        batches = randomness.tensor(order).split(self.batch_size)
+        for block in range(done, len(self)):
+            some = batches[block * self.steps_per_call : (block + 1) * self.steps_per_call]
+            yield Block(
+                self.split,
+                epoch,
+                tuple(batch[self.rank :: self.ranks].clone() for batch in some),
+                tuple(len(batch) for batch in some),
+            )
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Consecutive examples of a split, evaluated together."""
+
+    split: Split
+    positions: Tensor
+
+    def to(self, device: torch.device, **kwargs: bool) -> "Chunk":
+        """The same chunk on a device (Lightning calls this)."""
+        return Chunk(self.split.to(device), self.positions.to(device, **kwargs))
+
+
+@dataclass(frozen=True)
+class EvaluationBatches:
+    """A split in order, in chunks of a fixed size; a rank takes whole chunks.
+
+    So an example is in the same chunk for any number of ranks, and its logits are the same to the last bit.
+    """
+
+    split: Split
+    size: int
+    rank: int
+    ranks: int
+
+    def __len__(self) -> int:
+        return len(range(self.rank, math.ceil(len(self.split) / self.size), self.ranks))
+
+    def __iter__(self) -> Iterator[Chunk]:
+        for positions in torch.arange(len(self.split)).split(self.size)[self.rank :: self.ranks]:
+            yield Chunk(self.split, positions)

@@ -1,0 +1,98 @@
+"""Evaluation of a network on a split: torchmetrics, weighted by examples, synchronized over ranks without padding."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torchmetrics import Metric
+
+
+class Evaluation(Metric):
+    """Loss and accuracy against the given labels, against the true labels, and on the corrupted part.
+
+    All states are sums over examples (counts as integers, losses in float64), so that any split of the examples over
+    batches and ranks gives the same values.
+    """
+
+    full_state_update = False
+    is_differentiable = False
+
+    count: Tensor
+    loss: Tensor
+    correct: Tensor
+    true_loss: Tensor
+    true_correct: Tensor
+    corrupted: Tensor
+    corrupted_correct: Tensor
+    recovered: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        for name in ("loss", "true_loss"):
+            self.add_state(name, torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
+        for name in ("count", "correct", "true_correct", "corrupted", "corrupted_correct", "recovered"):
+            self.add_state(name, torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
+
+    def update(self, logits: Tensor, labels: Tensor, true_labels: Tensor, corrupted: Tensor) -> None:
+        """Adds examples: logits (b, K), given and true labels (b,) int64, corrupted (b,) bool."""
+        logits = logits.float()
+        predicted = logits.argmax(1)
+        right, truly_right = predicted == labels, predicted == true_labels
+        self.count += len(labels)
+        self.loss += F.cross_entropy(logits, labels, reduction="none").double().sum()
+        self.true_loss += F.cross_entropy(logits, true_labels, reduction="none").double().sum()
+        self.correct += right.sum()
+        self.true_correct += truly_right.sum()
+        self.corrupted += corrupted.sum()
+        self.corrupted_correct += (right & corrupted).sum()
+        self.recovered += (truly_right & corrupted).sum()
+
+    def compute(self) -> dict[str, float]:
+        """Means over the examples seen; NaN for a part that has none."""
+        sums = ("count", "loss", "correct", "true_loss", "true_correct", "corrupted", "corrupted_correct", "recovered")
+        values = torch.stack([getattr(self, name).double() for name in sums])  # one transfer from the device
+        s = dict(zip(sums, values.tolist(), strict=True))
+        clean = s["count"] - s["corrupted"]
+        return {
+            "loss": _ratio(s["loss"], s["count"]),
+            "accuracy": _ratio(s["correct"], s["count"]),
+            "true_loss": _ratio(s["true_loss"], s["count"]),
+            "true_accuracy": _ratio(s["true_correct"], s["count"]),
+            "clean_accuracy": _ratio(s["correct"] - s["corrupted_correct"], clean),
+            "corrupted_accuracy": _ratio(s["corrupted_correct"], s["corrupted"]),
+            "recovered": _ratio(s["recovered"], s["corrupted"]),
+        }
+
+
+class OnlineMean(Metric):
+    """Mean loss and accuracy of the minibatches of an epoch as they were trained on (Table 4 reports these)."""
+
+    full_state_update = False
+    is_differentiable = False
+
+    count: Tensor
+    loss: Tensor
+    correct: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        # Persistent, so that an epoch that is resumed in its middle ends with its own mean.
+        self.add_state("loss", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
+        self.add_state("count", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
+        self.add_state("correct", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
+
+    def update(self, loss: Tensor, correct: Tensor, count: int) -> None:
+        """Adds a batch: its summed loss, its number of correct predictions, its number of examples."""
+        self.loss += loss
+        self.correct += correct
+        self.count += count
+
+    def compute(self) -> dict[str, float]:
+        """The means, NaN before the first batch."""
+        count = int(self.count)
+        return {"loss": _ratio(float(self.loss), count), "accuracy": _ratio(int(self.correct), count)}
+
+
+def _ratio(total: float, count: float) -> float:
+    return total / count if count else math.nan

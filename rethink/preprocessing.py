@@ -1,0 +1,135 @@
+"""Preprocessing and augmentation of Appendix A, batched and on the device of the images.
+
+Divide by 255, crop the centre to 28x28, standardize each image; with an augmentation, another window or a flip and a
+rotation before. Images enter as they are stored, (B, H, W, C) with values in [0, 255], and leave as (B, C, 28, 28) in
+channels_last memory, float32. What is drawn is drawn per (seed, epoch, index of the example).
+"""
+
+from dataclasses import dataclass
+from typing import Literal, Self
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from rethink import randomness
+
+Augmentation = Literal["none", "random_crop", "flip_rotate", "random_crop_flip_rotate"]
+
+MAX_ROTATION = 25.0  # degrees (Table 4)
+
+
+def prepare(
+    images: Tensor,
+    positions: Tensor,
+    crop: int,
+    *,
+    draws: "AugmentationDraws | None" = None,
+    crop_first: bool = True,
+) -> Tensor:
+    """What the network sees of images[positions]: (B, C, crop, crop) float32.
+
+    Args:
+        images: (N, H, W, C), uint8 or float32.
+        positions: (B,) which of them.
+        crop: Side of the window.
+        draws: The epoch's augmentation of all N images; None is the centre crop.
+        crop_first: Crop, then standardize (Appendix A), or the other way round (code of the paper's time).
+    """
+    height, width = images.shape[1:3]
+    top, left = (height - crop) // 2, (width - crop) // 2
+    standardized = False
+    if draws is not None and draws.flip is not None:
+        batch = _flip_rotate(_scaled(images[positions]), draws.flip[positions], draws.angle[positions])
+    elif draws is None and crop_first:
+        return standardize(_scaled(images[positions, top : top + crop, left : left + crop])).permute(0, 3, 1, 2)
+    else:
+        batch = _scaled(images[positions])
+    if not crop_first:
+        batch, standardized = standardize(batch), True
+    if draws is not None and draws.offset is not None:
+        batch = _windows(batch, draws.offset[positions], crop)
+    else:
+        batch = batch[:, top : top + crop, left : left + crop]
+    return (batch if standardized else standardize(batch)).permute(0, 3, 1, 2)
+
+
+def standardize(images: Tensor) -> Tensor:
+    """Per-image standardization, TensorFlow's `per_image_whitening`: (x - mean) / max(std, 1 / sqrt(N)).
+
+    Mean and population standard deviation are over all N values of an image, all channels together.
+    """
+    values = images.flatten(1)
+    deviation, mean = torch.std_mean(values, dim=1, correction=0, keepdim=True)
+    return ((values - mean) / deviation.clamp_min(values.shape[1] ** -0.5)).view_as(images)
+
+
+@dataclass(frozen=True)
+class AugmentationDraws:
+    """One epoch's draws for all n images of a training set; None for what the augmentation leaves alone.
+
+    offset: (n, 2) int64, top and left of the window. flip: (n,) bool. angle: (n,) float32, radians.
+    """
+
+    offset: Tensor | None
+    flip: Tensor | None
+    angle: Tensor
+
+    @classmethod
+    def draw(
+        cls, augmentation: Augmentation, seed: int, epoch: int, index: NDArray[np.int64], margin: int
+    ) -> Self | None:
+        """The draws of an epoch; None for the augmentation "none".
+
+        Args:
+            augmentation: Which one.
+            seed: The training seed.
+            epoch: Epoch, from 0.
+            index: (n,) index of each image in the whole data set.
+            margin: Side of the image minus side of the window: offsets are in {0, ..., margin}.
+        """
+        if augmentation == "none":
+            return None
+        offset = flip = None
+        angle = torch.zeros(len(index))
+        if "random_crop" in augmentation:
+            chance = randomness.uniform(randomness.key(seed, "crop", epoch), index, 2)
+            offset = randomness.tensor((chance * (margin + 1)).astype(np.int64))
+        if "flip_rotate" in augmentation:
+            chance = randomness.uniform(randomness.key(seed, "flip and rotate", epoch), index, 2)
+            flip = randomness.tensor(chance[:, 0] < 0.5)
+            angle = randomness.tensor(np.deg2rad((2 * chance[:, 1] - 1) * MAX_ROTATION).astype(np.float32))
+        return cls(offset, flip, angle)
+
+    def to(self, device: torch.device) -> "AugmentationDraws":
+        """The same draws on a device."""
+        offset, flip = (None if t is None else t.to(device) for t in (self.offset, self.flip))
+        return AugmentationDraws(offset, flip, self.angle.to(device))
+
+
+def _scaled(images: Tensor) -> Tensor:
+    return images.float() / 255
+
+
+def _windows(images: Tensor, offset: Tensor, crop: int) -> Tensor:
+    """(B, H, W, C) -> (B, crop, crop, C), each image its own window."""
+    along = torch.arange(crop, device=images.device)
+    rows = (offset[:, :1] + along)[:, :, None]
+    columns = (offset[:, 1:] + along)[:, None, :]
+    return images[torch.arange(len(images), device=images.device)[:, None, None], rows, columns]
+
+
+def _flip_rotate(images: Tensor, flip: Tensor, angle: Tensor) -> Tensor:
+    """Left-right flip, then rotation about the centre, bilinear; what comes from outside the image is 0 (black)."""
+    cos, sin = torch.cos(angle), torch.sin(angle)
+    mirror = torch.where(flip, -1.0, 1.0)
+    zero = torch.zeros_like(cos)
+    # Rows of the map from output to input coordinates: rotate, then mirror the horizontal axis.
+    theta = torch.stack(
+        [torch.stack([mirror * cos, mirror * -sin, zero], 1), torch.stack([sin, cos, zero], 1)], 1
+    )
+    pixels = images.permute(0, 3, 1, 2)
+    grid = F.affine_grid(theta, list(pixels.shape), align_corners=False)
+    return F.grid_sample(pixels, grid, mode="bilinear", padding_mode="zeros", align_corners=False).permute(0, 2, 3, 1)
