@@ -209,11 +209,10 @@ class Classifier(LightningModule):
         if name == "test_randomized" and "test" not in self._splits():  # one set of images, labels of both kinds
             metrics |= {"test/loss": measured["true_loss"], "test/accuracy": measured["true_accuracy"]}
         if split is not None and name == "train" and split.corrupted.any():
-            metrics |= {
-                "train_clean/accuracy": measured["clean_accuracy"],
-                "train_corrupted/accuracy": measured["corrupted_accuracy"],
-                "train_corrupted/recovered": measured["recovered"],
-            }
+            if not split.corrupted.all():
+                metrics["train_clean/accuracy"] = measured["clean_accuracy"]
+            metrics["train_corrupted/accuracy"] = measured["corrupted_accuracy"]
+            metrics["train_corrupted/recovered"] = measured["recovered"]
         self.epoch_metrics |= metrics
 
     # Set-up, and what a checkpoint holds besides the weights.

@@ -1,0 +1,5 @@
+"""`python -m rethink`."""
+
+from rethink.cli import entry_point
+
+entry_point()

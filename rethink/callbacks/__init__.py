@@ -1,0 +1,1 @@
+"""Callbacks: what is measured while training, and what of it is kept."""

@@ -1,0 +1,40 @@
+"""What every measuring callback has in common: it reads the epoch's exact numbers, and writes a part of the record."""
+
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from rethink.data import ImageDataModule
+from rethink.data.split import Split
+from rethink.models import Classifier
+
+
+class Measurement(Callback):
+    """A callback that measures at the end of each epoch and whose `summary` is a part of the record."""
+
+    part: str
+    """Key of the summary in record.json."""
+
+    def measure(self, trainer: Trainer, epoch: int, step: int, metrics: dict[str, float]) -> None:
+        """Called at the end of an epoch, from 1, with what it measured, by the names of the history's columns."""
+        raise NotImplementedError
+
+    def summary(self) -> dict[str, Any]:
+        """What goes into the record."""
+        raise NotImplementedError
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Hands the epoch's numbers to `measure` (Lightning calls this)."""
+        assert isinstance(pl_module, Classifier)
+        self.measure(trainer, trainer.current_epoch + 1, trainer.global_step, pl_module.epoch_metrics)
+
+
+def data_of(trainer: Trainer) -> ImageDataModule:
+    """The data module of a run."""
+    data: ImageDataModule = trainer.datamodule  # type: ignore[attr-defined]
+    return data
+
+
+def training_set(trainer: Trainer) -> Split:
+    """The randomized training set of a run."""
+    return data_of(trainer).splits["train"]

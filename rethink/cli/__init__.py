@@ -1,0 +1,91 @@
+"""The command line. What every command needs is here and starts at once; the rest is imported when it is used."""
+
+import sys
+from collections.abc import Callable, Sequence
+from difflib import get_close_matches
+
+from rethink import __version__
+from rethink.errors import UserError
+
+TRAINING = {
+    "fit": "train a network, or go on where a killed run stopped",
+    "validate": "evaluate a run's final weights on the training set and on both test sets",
+    "test": "the same as validate",
+    "predict": "write a run's predictions on the test set to a CSV file",
+}
+OTHERS = {
+    "show": "print the records of finished runs and their curves",
+    "data": "get data sets, and see what is there",
+    "sweep": "plan and run the runs of an experiment that are missing",
+}
+HELP = """\
+rethink: "Understanding deep learning requires rethinking generalization" (Zhang et al., ICLR 2017), reproduced
+
+usage: rethink COMMAND ...     (rethink COMMAND --help for its options)
+
+{commands}
+
+  rethink fit --config configs/base.yaml --model SmallInception --data CIFAR10 \\
+              --data.randomization RandomLabels
+
+options:
+  --help, --version
+"""
+
+
+def main(args: Sequence[str] | None = None) -> None:
+    """Runs `rethink ARGS`, in this process.
+
+    Args:
+        args: The arguments; by default those of the process.
+
+    Raises:
+        SystemExit: With code 2 after one readable message, where the user can mend something.
+    """
+    arguments = list(sys.argv[1:] if args is None else args)
+    try:
+        _dispatch(arguments)
+    except UserError as error:
+        print(f"rethink: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+def entry_point() -> None:
+    """The console script."""
+    try:
+        main()
+    except KeyboardInterrupt:
+        print("rethink: interrupted. The same command goes on from the last checkpoint.", file=sys.stderr)
+        raise SystemExit(130) from None
+    except BrokenPipeError:  # the reader of a pipe, such as head, has gone
+        raise SystemExit(0) from None
+
+
+def _dispatch(arguments: list[str]) -> None:
+    command, *rest = arguments or ["--help"]
+    if command in ("--help", "-h", "help"):
+        everything = TRAINING | OTHERS
+        print(HELP.format(commands="\n".join(f"  {name:<10}{text}" for name, text in everything.items())))
+    elif command == "--version":
+        print(f"rethink {__version__}")
+    elif command in TRAINING:
+        from rethink.cli.training import main as train
+
+        train(arguments)
+    elif command in OTHERS:
+        _other(command)(rest)
+    else:
+        near = get_close_matches(command, [*TRAINING, *OTHERS], n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise UserError(f"there is no command {command!r}.{hint} The commands: {', '.join([*TRAINING, *OTHERS])}.")
+
+
+def _other(command: str) -> Callable[[list[str]], None]:
+    match command:
+        case "data":
+            from rethink.cli.data import main
+        case "show":
+            from rethink.cli.show import main
+        case _:
+            from rethink.cli.sweep import main
+    return main

@@ -1,0 +1,62 @@
+"""Where a run took place: what has to be known to run it again."""
+
+import importlib.metadata
+import os
+import platform
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import Trainer
+
+_PACKAGES = ("rethink", "torch", "torchvision", "lightning", "torchmetrics", "numpy")
+
+
+def describe(trainer: Trainer) -> dict[str, Any]:
+    """Versions, commit, and the device, precision, engine, threads and world size that were really used."""
+    return {
+        "versions": {"python": platform.python_version()} | _versions(),
+        "git_commit": _git_commit(),
+        "device": _device(trainer.strategy.root_device),
+        "precision": trainer.precision,
+        "engine": "eager",
+        "threads": torch.get_num_threads(),
+        "world_size": trainer.world_size,
+        "host": platform.node(),
+    }
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for name in _PACKAGES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:  # run from a folder that is not installed
+            continue
+    return found
+
+
+def _device(device: torch.device) -> str:
+    if device.type == "cuda":
+        return f"cuda: {torch.cuda.get_device_name(device)}"
+    model = platform.processor()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        lines = cpuinfo.read_text().splitlines()
+        model = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), model)
+    return f"{device.type}: {model}, {os.cpu_count()} cores"
+
+
+def _git_commit() -> str | None:
+    """The commit of the code, with + where the working tree differs; None outside a repository."""
+    folder = Path(__file__).parent
+
+    def git(*args: str) -> str:
+        run = subprocess.run(["git", "-C", str(folder), *args], capture_output=True, text=True, timeout=10, check=True)
+        return run.stdout.strip()
+
+    try:
+        return git("rev-parse", "HEAD") + ("+" if git("status", "--porcelain", "--", str(folder)) else "")
+    except (OSError, subprocess.SubprocessError):
+        return None

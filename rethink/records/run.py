@@ -1,0 +1,206 @@
+"""A finished run as read from `runs/<run_id>/`: its record and its history, one row per epoch.
+
+Reading needs no torch, so that a report starts at once. What writes these files is `rethink.callbacks`.
+"""
+
+import csv
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from rethink.errors import UserError
+
+FORMAT = 1  # of record.json; a higher number was written by a newer rethink
+
+# What every reader relies on. A record that lacks one was cut off or edited by hand.
+_REQUIRED = ("run_id", "outcome", "seed", "model", "data", "randomization", "budget", "final", "convergence")
+
+Columns = dict[str, list[float | None]]
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """When a run passed a convergence rule. A run that never did is censored at the last epoch it trained."""
+
+    outcome: str  # "converged", "not converged" (budget spent) or "diverged" (NaN or infinite loss)
+    epoch: int
+    step: int
+
+    @property
+    def censored(self) -> bool:
+        return self.outcome != "converged"
+
+    def __str__(self) -> str:
+        if self.outcome == "diverged":
+            return f"diverged at {self.epoch}"
+        return f"> {self.epoch}" if self.censored else str(self.epoch)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One finished run: `record` is record.json, `history` the columns of history.csv, a value per epoch.
+
+    Accuracies are fractions; None stands for a value that was not measured at that epoch.
+    """
+
+    path: Path
+    record: dict[str, Any]
+    history: Columns
+
+    @classmethod
+    def open(cls, path: Path | str) -> Self:
+        """Read a run folder; a UserError names what is missing, damaged or too new, and the remedy."""
+        path = Path(path)
+        return cls(path, _read_record(path), _read_history(path))
+
+    @property
+    def run_id(self) -> str:
+        return str(self.record["run_id"])
+
+    @property
+    def outcome(self) -> str:
+        return str(self.record["outcome"])
+
+    @property
+    def seed(self) -> int:
+        return int(self.record["seed"])
+
+    @property
+    def model(self) -> str:
+        """Class of the LightningModule, as in YAML."""
+        return str(self.record["model"]["class"])
+
+    @property
+    def architecture(self) -> str:
+        """The class, told apart by size as the paper does: `MLP 1x512`, `MLP 3x512`, `WideResNet 28-1`."""
+        arguments = self.record["model"].get("init_args", {})
+        if self.model == "MLP":
+            sizes = arguments.get("hidden_sizes", [512])
+            if len(set(sizes)) == 1:
+                return f"MLP {len(sizes)}x{sizes[0]}"
+            return "MLP " + "-".join(map(str, sizes))
+        if self.model == "WideResNet":
+            return f"WideResNet {arguments.get('depth', 28)}-{arguments.get('width', 1)}"
+        return self.model
+
+    @property
+    def randomization(self) -> str:
+        """Class of the randomization, as in YAML."""
+        return str(self.record["randomization"]["class"])
+
+    @property
+    def corruption(self) -> float | None:
+        """Probability of label corruption, the x of Figures 1b and 1c; None for a run that alters pixels.
+
+        True and random labels are the ends, 0 and 1, of a sweep.
+        """
+        ends = {"TrueLabels": 0.0, "RandomLabels": 1.0}
+        if self.randomization in ends:
+            return ends[self.randomization]
+        probability = self.record["randomization"].get("probability")
+        return None if probability is None else float(probability)
+
+    @property
+    def train_size(self) -> int:
+        return int(self.record["data"]["train_size"])
+
+    @property
+    def test_size(self) -> int:
+        return int(self.record["data"]["test_size"])
+
+    @property
+    def num_classes(self) -> int:
+        return int(self.record["data"]["num_classes"])
+
+    @property
+    def environment(self) -> dict[str, Any]:
+        """Versions, device, precision, threads, world size and git commit; empty if the record has none."""
+        environment: dict[str, Any] = self.record.get("environment", {})
+        return environment
+
+    def final(self, metric: str) -> float | None:
+        """`metric` at the last epoch, or None where it was not measured."""
+        value = self.record["final"].get(metric)
+        return None if value is None else float(value)
+
+    def crossing(self, rule: str) -> Crossing:
+        """When the run passed a named rule such as `accuracy>=1.0`."""
+        rules = self.record["convergence"]["rules"]
+        if rule not in rules:
+            raise UserError(
+                f"{self.path}: no convergence rule {rule!r} in this record; it has {', '.join(rules)}."
+            )
+        passed = rules[rule]
+        last = passed if passed["outcome"] == "converged" else self.record["final"]
+        return Crossing(passed["outcome"], int(last["epoch"]), int(last["step"]))
+
+    def curve(self, column: str, against: str = "step") -> tuple[list[float], list[float]]:
+        """x and y of a column of the history, without the epochs at which it was not measured."""
+        pairs = zip(self.history.get(against, []), self.history.get(column, []), strict=False)
+        measured = [(x, y) for x, y in pairs if x is not None and y is not None]
+        return [x for x, _ in measured], [y for _, y in measured]
+
+
+def find_runs(root: Path | str) -> list[Run]:
+    """Every finished run under `root`, by run_id. A run without record.json is still going and left out."""
+    return [Run.open(record.parent) for record in sorted(Path(root).glob("*/record.json"))]
+
+
+def read_columns(path: Path) -> Columns:
+    """A CSV of numbers with a header line as columns; an empty cell is None."""
+    with path.open(newline="") as file:
+        rows = csv.reader(file)
+        header = next(rows, [])
+        columns: Columns = {name: [] for name in header}
+        for row in rows:
+            if len(row) != len(header):
+                raise ValueError(f"line {rows.line_num} has {len(row)} cells, the header {len(header)}")
+            for name, cell in zip(header, row, strict=True):
+                columns[name].append(float(cell) if cell else None)
+    return columns
+
+
+def _read_record(path: Path) -> dict[str, Any]:
+    file = path / "record.json"
+    if not path.is_dir():
+        raise UserError(f"{path}: no such run folder.")
+    if not file.is_file():
+        raise UserError(f"{path}: no record.json, so this run has not finished. Finish it with: {_fit(path)}")
+    try:
+        record = json.loads(file.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise _damaged(path, file, str(error)) from error
+    if not isinstance(record, dict) or not isinstance(record.get("format"), int):
+        raise _damaged(path, file, "no format number")
+    if record["format"] > FORMAT:
+        raise UserError(
+            f"{file}: format {record['format']} is from a newer rethink; this one reads format {FORMAT}. "
+            "Update the repository: git pull && make install"
+        )
+    if missing := [key for key in _REQUIRED if key not in record]:
+        raise _damaged(path, file, f"without {', '.join(missing)}")
+    return record
+
+
+def _read_history(path: Path) -> Columns:
+    file = path / "history.csv"
+    try:
+        columns = read_columns(file)
+    except FileNotFoundError:
+        raise _damaged(path, file, "missing beside a record.json") from None
+    except (ValueError, csv.Error) as error:  # also UnicodeDecodeError
+        raise _damaged(path, file, str(error)) from error
+    if missing := {"epoch", "step"} - set(columns):
+        raise _damaged(path, file, f"no column {' and '.join(sorted(missing))}")
+    return columns
+
+
+def _damaged(path: Path, file: Path, reason: str) -> UserError:
+    return UserError(
+        f"{file}: damaged ({reason}). Delete {path / 'record.json'}, then repeat the run: {_fit(path)}"
+    )
+
+
+def _fit(path: Path) -> str:
+    return f"rethink fit --config {path / 'config.yaml'}"
