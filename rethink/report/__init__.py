@@ -1,0 +1,1 @@
+"""From run records to figures, tables and one HTML page."""

@@ -1,0 +1,65 @@
+"""One self-contained HTML page: for each artefact the paper's claim, what the runs show, figures and tables.
+
+Nothing is fetched: styles, script, figures and their values are in the file. What the page is given is text,
+never markup, and is escaped.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import jinja2
+from markupsafe import Markup
+
+from rethink.report.figures import Chart, Drawing
+from rethink.report.tables import Table
+from rethink.report.verdicts import Verdict
+
+
+@dataclass(frozen=True)
+class Artefact:
+    """A figure or table of the paper: what the paper claims, what these runs show, and the showing of it."""
+
+    name: str  # anchor on the page and name on the command line: "fig1a"
+    title: str
+    claim: str
+    finding: str
+    charts: Sequence[Chart] = ()
+    tables: Sequence[Table] = ()
+    verdicts: Sequence[Verdict] = ()
+
+
+@dataclass(frozen=True)
+class Page:
+    """`lead` opens the page; `notes` are what a reader must know first, such as what is missing."""
+
+    title: str
+    lead: str
+    artefacts: Sequence[Artefact]
+    notes: Sequence[str] = ()
+    provenance: Sequence[tuple[str, str]] = ()
+
+    def render(self) -> str:
+        return _template().render(page=self)
+
+    def save(self, path: Path) -> None:
+        path.write_text(self.render(), encoding="utf-8")
+
+
+@cache
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["inline_svg"] = _inline_svg
+    return environment.get_template("page.html")
+
+
+def _inline_svg(drawing: Drawing) -> Markup:
+    return Markup(drawing.svg)  # matplotlib escapes the text in it

@@ -1,0 +1,64 @@
+"""House style of the figures: one colour, line and marker per randomization and per architecture, everywhere.
+
+Colours are those of Okabe and Ito (2008), told apart by colour-blind readers, the light ones darkened so that
+each stands at 3:1 or more against white and against the page's dark card. Dashes and markers repeat what the
+colour says, for print in grey.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+INK = "#2a2e35"  # text and axes; the page replaces it by the text colour of the reader's scheme
+PAPER_INK = "#868b93"  # the paper's curves where they have no colour of their own: mid-grey in both schemes
+
+Dash = tuple[float, tuple[float, ...]]  # of matplotlib: offset, then lengths of ink and gap
+
+
+@dataclass(frozen=True)
+class Style:
+    """What a series is called in the paper's words, and how it looks."""
+
+    label: str
+    color: str
+    dash: Dash
+    marker: str
+
+
+SOLID: Dash = (0, ())
+PAPER_DASH: Dash = (0, (4, 2.2))
+_LONG: Dash = (0, (6, 1.6))
+_SHORT: Dash = (0, (3, 1.4))
+_DOTS: Dash = (0, (1.1, 1.3))
+_DASH_DOT: Dash = (0, (6, 1.5, 1.2, 1.5))
+_DASH_DOT_DOT: Dash = (0, (5, 1.3, 1.1, 1.3, 1.1, 1.3))
+
+_BLUE, _VERMILLION, _GREEN = "#1f7fc0", "#d55e00", "#0a9470"
+_PURPLE, _OCHRE, _SKY = "#c0629a", "#b98200", "#3d97cc"
+
+# In the order in which the paper's runs of Figure 1a fit.
+RANDOMIZATIONS: Mapping[str, Style] = {
+    "TrueLabels": Style("true labels", _BLUE, SOLID, "o"),
+    "ShuffledPixels": Style("shuffled pixels", _GREEN, _LONG, "s"),
+    "GaussianPixels": Style("gaussian", _OCHRE, _SHORT, "D"),
+    "RandomPixels": Style("random pixels", _PURPLE, _DASH_DOT, "^"),
+    "RandomLabels": Style("random labels", _VERMILLION, _DOTS, "v"),
+    "PartiallyCorruptedLabels": Style("partially corrupted labels", _SKY, _DASH_DOT_DOT, "P"),
+}
+
+ARCHITECTURES: Mapping[str, Style] = {
+    "SmallInception": Style("small Inception", _BLUE, SOLID, "o"),
+    "SmallAlexNet": Style("small AlexNet", _VERMILLION, _LONG, "s"),
+    "MLP 1x512": Style("MLP 1x512", _GREEN, _DASH_DOT, "^"),
+    "MLP 3x512": Style("MLP 3x512", _PURPLE, _SHORT, "v"),
+    "WideResNet 28-1": Style("WRN-28-1", _OCHRE, _DOTS, "D"),
+}
+
+
+def randomization_style(name: str) -> Style:
+    """Style of a randomization by class name; one that is new here gets the neutral one."""
+    return RANDOMIZATIONS.get(name, Style(name, PAPER_INK, SOLID, "X"))
+
+
+def architecture_style(name: str) -> Style:
+    """Style of an architecture by `Run.architecture`; one that is new here gets the neutral one."""
+    return ARCHITECTURES.get(name, Style(name, PAPER_INK, SOLID, "X"))

@@ -1,0 +1,46 @@
+"""What the tests share: one thread, so that processes can be forked and results are the same on any machine."""
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("WANDB_MODE", "offline")
+os.environ.setdefault("WANDB_SILENT", "true")
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from rethink.records.run import Run
+
+torch.set_num_threads(1)
+REPOSITORY = Path(__file__).parents[1]
+
+
+@pytest.fixture(autouse=True)
+def _repository_is_the_working_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Configs are named as in the README."""
+    monkeypatch.chdir(REPOSITORY)
+
+
+@pytest.fixture
+def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder of runs."""
+    folder = tmp_path / "runs"
+    monkeypatch.setenv("RETHINK_RUNS", str(folder))
+    return folder
+
+
+@pytest.fixture
+def fit(runs: Path) -> Callable[..., Run]:
+    """Trains through the real command line, in this process, and opens what it wrote."""
+    from rethink.cli import main
+
+    def fit(*options: str) -> Run:
+        before = set(runs.glob("*"))
+        main(["fit", "--config", "configs/base.yaml", "--precision", "32-true", *options])
+        (folder,) = set(runs.glob("*")) - before
+        return Run.open(folder)
+
+    return fit

@@ -1,0 +1,37 @@
+"""Runs a function in a forked process: after the imports that costs next to nothing."""
+
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable
+
+
+def fork(work: Callable[[], object]) -> int:
+    """Runs `work` in a child; returns its exit status, negative for a signal."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    child = os.fork()
+    if child == 0:
+        try:
+            work()
+        except BaseException:  # the child must never come back into pytest
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def kill_at_step(step: int) -> None:
+    """Makes this process kill itself when it is about to take its SGD step number `step`, counted from its start."""
+    import rethink.models.classifier as classifier
+
+    original, taken = classifier.sgd_step, [0]
+
+    def sgd_step(*args, **kwargs):
+        if taken[0] == step:
+            os.kill(os.getpid(), signal.SIGKILL)
+        taken[0] += 1
+        return original(*args, **kwargs)
+
+    classifier.sgd_step = sgd_step
