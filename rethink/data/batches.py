@@ -89,9 +89,11 @@ class Chunk:
 
 @dataclass(frozen=True)
 class EvaluationBatches:
-    """A split in order, in chunks of a fixed size; a rank takes whole chunks.
+    """A split in order, in chunks of a fixed size; a rank takes whole chunks, all ranks equally many.
 
-    So an example is in the same chunk for any number of ranks, and its logits are the same to the last bit.
+    So an example is in the same chunk for any number of ranks, and its logits are the same to the last bit. Where
+    the chunks do not go round, the last ones are empty: Lightning would leave a rank without any out of the
+    evaluation, and the others would wait for its sums for ever.
     """
 
     split: Split
@@ -100,8 +102,9 @@ class EvaluationBatches:
     ranks: int
 
     def __len__(self) -> int:
-        return len(range(self.rank, math.ceil(len(self.split) / self.size), self.ranks))
+        return math.ceil(math.ceil(len(self.split) / self.size) / self.ranks)
 
     def __iter__(self) -> Iterator[Chunk]:
-        for positions in torch.arange(len(self.split)).split(self.size)[self.rank :: self.ranks]:
-            yield Chunk(self.split, positions)
+        for chunk in range(self.rank, len(self) * self.ranks, self.ranks):
+            first = min(chunk * self.size, len(self.split))
+            yield Chunk(self.split, torch.arange(first, min(first + self.size, len(self.split))))
