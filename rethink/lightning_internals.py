@@ -24,6 +24,11 @@ def position(trainer: Trainer) -> tuple[int, int]:
     return loop.epoch_progress.current.processed, done.processed if resumes_within else 0
 
 
+def ends_epoch(trainer: Trainer) -> bool:
+    """Whether the block just trained is the last of its epoch, which `max_steps` may cut off."""
+    return trainer.is_last_batch or trainer.global_step == trainer.max_steps
+
+
 def resumes_within_epoch(trainer: Trainer) -> bool:
     """Whether training goes on in the middle of an epoch."""
     return position(trainer)[1] > 0

@@ -44,7 +44,7 @@ def prepare(
     centre = draws is None or draws.offset is None
     if centre and crop_first and (draws is None or draws.flip is None):
         batch = batch[:, top : top + crop, left : left + crop]  # the common case, before the images become floats
-    batch = batch.float() / 255
+    batch = batch.float().div_(255)  # in place: `index_select` made a copy
     if draws is not None and draws.flip is not None:
         batch = _flip_rotate(batch, draws.flip[positions], draws.angle[positions])
     if not crop_first:
@@ -67,7 +67,7 @@ def standardize(images: Tensor) -> Tensor:
     values = values - values.mean(1, keepdim=True)
     size = values.shape[1]
     deviation = torch.linalg.vector_norm(values, dim=1, keepdim=True) * size**-0.5  # ten times as fast as std_mean
-    return (values / deviation.clamp_min(size**-0.5)).view_as(images)
+    return values.div_(deviation.clamp_min(size**-0.5)).view_as(images)
 
 
 @dataclass(frozen=True)
@@ -123,13 +123,16 @@ def _windows(images: Tensor, offset: Tensor, crop: int) -> Tensor:
 
 def _flip_rotate(images: Tensor, flip: Tensor, angle: Tensor) -> Tensor:
     """Left-right flip, then rotation about the centre, bilinear; what comes from outside the image is 0 (black)."""
-    cos, sin = torch.cos(angle), torch.sin(angle)
-    mirror = torch.where(flip, -1.0, 1.0)
-    zero = torch.zeros_like(cos)
-    # Rows of the map from output to input coordinates: rotate, then mirror the horizontal axis.
-    theta = torch.stack(
-        [torch.stack([mirror * cos, mirror * -sin, zero], 1), torch.stack([sin, cos, zero], 1)], 1
-    )
     pixels = images.permute(0, 3, 1, 2)
-    grid = F.affine_grid(theta, list(pixels.shape), align_corners=False)
+    cos, sin = torch.cos(angle)[:, None, None], torch.sin(angle)[:, None, None]
+    mirror = torch.where(flip, -1.0, 1.0)[:, None, None]
+    y, x = (_centres(side, images.device) for side in pixels.shape[2:])
+    # From output to input coordinates: rotate, then mirror the horizontal axis. Not by F.affine_grid, which is a
+    # matrix product: autocast would round the coordinates to bf16, a tenth of a pixel at the border.
+    grid = torch.stack([mirror * (cos * x - sin * y[:, None]), sin * x + cos * y[:, None]], -1)
     return F.grid_sample(pixels, grid, mode="bilinear", padding_mode="zeros", align_corners=False).permute(0, 2, 3, 1)
+
+
+def _centres(side: int, device: torch.device) -> Tensor:
+    """Coordinates of the centres of the pixels along a side from -1 to 1, (side,)."""
+    return (2 * torch.arange(side, device=device) + 1) / side - 1

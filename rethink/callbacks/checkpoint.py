@@ -11,6 +11,7 @@ from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
+from rethink import lightning_internals
 from rethink.records.files import write_atomically
 
 
@@ -39,7 +40,7 @@ class RunCheckpoint(Checkpoint):
     ) -> None:
         """Saves within an epoch. Never after its last block: that is the end of the epoch, after the evaluation."""
         due = self.every_n_steps is not None and trainer.global_step - self._saved_step >= self.every_n_steps
-        if due and not trainer.is_last_batch:
+        if due and not lightning_internals.ends_epoch(trainer):
             self.save(trainer)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

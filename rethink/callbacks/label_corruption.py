@@ -28,7 +28,7 @@ class LabelCorruption(Measurement):
 
     def measure(self, trainer: Trainer, epoch: int, step: int, metrics: dict[str, float]) -> None:
         train = training_set(trainer)
-        if not train.corrupted.any():
+        if not train.corrupted.any() or "train/loss" not in metrics:  # an epoch without an evaluation
             return
         self.measured = {
             "probability": getattr(data_of(trainer).randomization, "probability", None),

@@ -39,7 +39,8 @@ class Record(Measurement):
         self._started = time.perf_counter()
 
     def measure(self, trainer: Trainer, epoch: int, step: int, metrics: dict[str, float]) -> None:
-        self.final |= {"epoch": epoch, "step": step} | metrics
+        if "train/loss" in metrics or "train/loss" not in self.final:  # the last epoch that was evaluated, whole
+            self.final = {"epoch": epoch, "step": step} | metrics
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Saves the final weights, then writes the record (Lightning calls this when nothing went wrong)."""
@@ -57,6 +58,7 @@ class Record(Measurement):
         measurements = [c for c in trainer.callbacks if isinstance(c, Measurement)]  # type: ignore[attr-defined]
         convergence = next((c for c in measurements if isinstance(c, Convergence)), None)
         data = data_of(trainer)
+        randomization, arguments = type(data.randomization).canonical(vars(data.randomization))
         return {
             "format": FORMAT,
             "run_id": self.run_id or folder.name,
@@ -75,7 +77,7 @@ class Record(Measurement):
                 "num_classes": data.num_classes,
                 "digests": data.digests,
             },
-            "randomization": {"class": type(data.randomization).__name__} | vars(data.randomization),
+            "randomization": {"class": randomization} | arguments,
             "budget": {"max_epochs": trainer.max_epochs, "max_steps": trainer.max_steps},
             "final": self.final,
             **{m.part: m.summary() for m in measurements if not isinstance(m, History)},

@@ -17,6 +17,7 @@ OTHERS = {
     "show": "print the records of finished runs and their curves",
     "data": "get data sets, and see what is there",
     "sweep": "plan and run the runs of an experiment that are missing",
+    "report": "tables, figures and a page from the records of an experiment",
 }
 HELP = """\
 rethink: "Understanding deep learning requires rethinking generalization" (Zhang et al., ICLR 2017), reproduced
@@ -86,6 +87,8 @@ def _other(command: str) -> Callable[[list[str]], None]:
             from rethink.cli.data import main
         case "show":
             from rethink.cli.show import main
+        case "report":
+            from rethink.cli.report import main
         case _:
             from rethink.cli.sweep import main
     return main

@@ -1,15 +1,330 @@
-"""Errors of the parser as one readable message: the option, its value, what was expected, the nearest name."""
+"""Errors of the parser as one readable message: the option, its value, what was expected, the nearest name.
 
+jsonargparse parses a class within a class by a parser of its own, and each level wraps the error of the level
+below. So the chain of causes has the whole way to the option, the innermost parser knows which names it
+accepts, and the innermost text is one of the few kinds in `_KINDS`.
+"""
+
+import argparse
+import ast
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from itertools import pairwise
+from pathlib import Path
 from typing import Any, Never
 
+import yaml
+from lightning.pytorch import Callback
 from lightning.pytorch.cli import LightningArgumentParser
+from lightning.pytorch.loggers import Logger
 
+from rethink.data import ImageDataModule
 from rethink.errors import UserError
+from rethink.models import Classifier
+from rethink.randomization import Randomization
+
+# What an option of this name takes: a class under it.
+_BASES: dict[str, type] = {
+    "model": Classifier,
+    "data": ImageDataModule,
+    "randomization": Randomization,
+    "logger": Logger,
+    "callbacks": Callback,
+}
+_NOTES = {"Synthetic": "generated images, no download"}
+_EXPECTED = {
+    "PositiveInt": "a whole number above 0",
+    "NonNegativeInt": "a whole number, 0 or more",
+    "PositiveFloat": "a number above 0",
+    "NonNegativeFloat": "a number, 0 or more",
+    "ClosedUnitInterval": "a number from 0 to 1",
+    "<class 'int'>": "a whole number",
+    "<class 'float'>": "a number",
+    "<class 'bool'>": "true or false",
+    "<class 'str'>": "a text",
+    "<class 'list'>": "a list in brackets, such as [512]",
+}
 
 
 class Parser(LightningArgumentParser):
-    """LightningCLI's parser with readable errors."""
+    """LightningCLI's parser with readable errors, and without guessing what an abbreviated option means."""
+
+    described: type | None = None
+    """The class whose arguments this parser takes, where it is a parser within a parser."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"allow_abbrev": False, **kwargs})
+
+    def add_class_arguments(
+        self, theclass: type, nested_key: str | None = None, *args: Any, **kwargs: Any
+    ) -> Any:
+        """Adds the arguments of a class. A logger need not be told where to write: it is the run's folder."""
+        added = super().add_class_arguments(theclass, nested_key, *args, **kwargs)
+        if nested_key is None:
+            self.described = theclass
+            if issubclass(theclass, Logger):
+                for action in self._actions:
+                    if action.dest == "save_dir":
+                        action.required, action.default = False, None
+        return added
 
     def error(self, message: str, ex: BaseException | None = None) -> Never:
-        """Raises the message as a UserError."""
-        raise UserError(message)
+        """Raises one readable message as a UserError, at the outermost level."""
+        if not self.exit_on_error:
+            error = argparse.ArgumentError(None, message)
+            error.parser = self  # type: ignore[attr-defined]
+            raise error from ex
+        raise UserError(_explain(self, message, ex))
+
+
+def choices(option: str) -> dict[str, type]:
+    """Name -> class of what `--option` takes, without the base class, which is not complete by itself."""
+    found = _subclasses(_BASES[_last(option)])
+    return {cls.__name__: cls for cls in found if not cls.__name__.startswith("_")}
+
+
+def require_complete(option: str, class_path: str) -> None:
+    """Refuses a base class, which nobody chooses but who sets an option of it without a class."""
+    base = _BASES[_last(option)].__name__
+    if _last(class_path) == base:
+        raise UserError(f"--{option} is missing: {base} is only what all of them share. {_choose(option)}")
+
+
+def root_cause(error: BaseException) -> str:
+    """The first line of what a constructor said, below what jsonargparse makes of it."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return str(error).strip().partition("\n")[0]
+
+
+@dataclass(frozen=True)
+class _Fault:
+    """What is wrong, as the innermost parser says it."""
+
+    option: str
+    """Dotted name of the option that was being parsed, such as `data.randomization`; empty at the top."""
+    text: str
+    detail: str
+    """The text with all that would have been accepted."""
+    parser: Parser
+    arguments: Sequence[str]
+
+    def under(self, name: str) -> str:
+        return f"{self.option}.{name}" if self.option else name
+
+    def given(self, option: str) -> tuple[str, str]:
+        """The value of the option, and " in FILE" where a file sets it, as the user wrote them."""
+        for name, value in reversed(list(_command_line(self.arguments))):
+            if name == option:
+                return value, ""
+        for file in reversed(_config_files(self.arguments)):
+            found, value = _look_up(_load(file), option.split("."))
+            if found:
+                return str(value), f" in {file}"
+        return "", ""
+
+    def written(self, option: str, value: str = "") -> str:
+        """The option with its value, and where it was set."""
+        given, where = self.given(option)
+        return f"--{option} {given or value}".rstrip() + where
+
+
+def _explain(parser: Parser, message: str, ex: BaseException | None) -> str:
+    chain = list(_causes(ex))
+    top = parser
+    while hasattr(top, "parent_parser"):
+        top = top.parent_parser
+    arguments = list(getattr(top, "args", []))
+    keyed = [(m[1], str(e)) for e in chain if isinstance(e, TypeError) if (m := _KEY.match(str(e)))]
+    keys = [key.removeprefix(f"{arguments[0]}.") if arguments else key for key, _ in keyed if key != "config"]
+    if not keys and (help_of := re.match(r"--([\w.]+)\.help: ", message)):
+        keys = [help_of[1]]
+    inner = next((e.parser for e in reversed(chain) if hasattr(e, "parser")), None)
+    fault = _Fault(
+        option=".".join(keys),
+        text=str(chain[-1]) if chain else message,
+        detail=keyed[-1][1] if keyed else message,
+        parser=inner or getattr(ex, "subcommand_parser", None) or parser,
+        arguments=arguments,
+    )
+    for pattern, explanation in _KINDS:
+        for text in (fault.text, message):
+            if match := re.search(pattern, text, re.DOTALL):
+                return explanation(fault, match)
+    last = [line.strip() for line in message.splitlines() if line.strip()][-1]
+    return f"{fault.written(fault.option)}: {last}" if fault.option else last
+
+
+# The kinds of errors.
+
+
+def _no_such_class(fault: _Fault, match: re.Match[str]) -> str:
+    value = match.groupdict().get("value") or fault.given(fault.option)[0]
+    if _last(fault.option) not in _BASES:
+        return f"{fault.written(fault.option, value)}: there is no such class. Expected its import path."
+    near = _did_you_mean(_last(value), list(choices(fault.option)))
+    return f"{fault.written(fault.option, value)}: there is no such class.{near} {_choose(fault.option)}"
+
+
+def _no_such_option(fault: _Fault, match: re.Match[str]) -> str:
+    if not match["name"].startswith("--") and match[0].startswith("unrecognized"):
+        return f"{match['name']!r} is left over: options are written `--name value`."
+    name = match["name"].removeprefix("--").partition("=")[0].replace(".init_args.", ".")
+    if fault.parser.described in _BASES.values():
+        option = fault.option
+        return f"{fault.written(fault.under(name))}: --{option} has to stand before it. {_choose(option)}"
+    known = [action.dest for action in fault.parser._actions if not action.dest.endswith("help")]
+    near = get_close_matches(name, known, n=1)
+    if not near and "." in name:  # --modle.dropout
+        head, _, rest = name.partition(".")
+        heads = {other.partition(".")[0] for other in known}
+        near = [f"{other}.{rest}" for other in get_close_matches(head, heads, n=1)]
+    of = fault.parser.described.__name__ if fault.parser.described else ""
+    if near:
+        remedy = f"Did you mean --{fault.under(near[0])}?"
+    else:
+        remedy = f"{of} has {', '.join(known)}." if of else "See --help."
+    return f"{fault.written(fault.under(name))}: {of or 'rethink'} has no such option. {remedy}"
+
+
+def _missing(fault: _Fault, match: re.Match[str]) -> str:
+    if fault.parser.described in _BASES.values():
+        return f"{fault.written(fault.option)}: this class is not complete. {_choose(fault.option)}"
+    messages = []
+    for name in match["names"].split(", "):
+        option = fault.under(name.partition(".")[2] if not fault.option else name)
+        if _last(option) in _BASES:
+            remedy = _choose(option)
+        else:
+            action = next(a for a in fault.parser._actions if a.dest == name)
+            owner = fault.parser.described.__name__ if fault.parser.described else "rethink"
+            remedy = f"{owner} needs it: {action.help}"
+        messages.append(f"--{option} is missing. {remedy}")
+    return " ".join(messages)
+
+
+def _no_such_file(fault: _Fault, match: re.Match[str]) -> str:
+    path = Path(match["path"])
+    beside = [file.name for file in path.parent.glob(f"*{path.suffix}")] if path.parent.is_dir() else []
+    near = get_close_matches(path.name, beside, n=1)
+    hint = f" Did you mean {_relative(path.with_name(near[0]))}?" if near else ""
+    return f"--config {_relative(path)}: there is no such file.{hint}"
+
+
+def _no_config(fault: _Fault, match: re.Match[str]) -> str:
+    for file in _config_files(fault.arguments):
+        try:
+            content = yaml.safe_load(Path(file).read_text())
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            mark = getattr(error, "problem_mark", None)
+            where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+            return f"--config {file}{where}: this is not YAML ({getattr(error, 'problem', error)})."
+        if content is not None and not isinstance(content, dict):
+            return f"--config {file}: expected options with values, such as `trainer: {{max_epochs: 100}}`."
+    return f"--config: {fault.text.splitlines()[0]}"
+
+
+def _bad_value(fault: _Fault, match: re.Match[str]) -> str:
+    value = match.groupdict().get("value") or ""
+    expected, near = [], ""
+    for text in re.findall(r"(?:Not of type |Expected an? )(typing\.\w+\[.*?\]|<.*?>|\w+)", fault.detail):
+        if "Literal[" in text:
+            names = [str(name) for name in ast.literal_eval(text.removeprefix("typing.Literal"))]
+            near = _did_you_mean(fault.given(fault.option)[0] or value, names)
+            expected.append(f"one of {', '.join(names)}")
+        elif "NoneType" not in text:
+            expected.append(_EXPECTED.get(text, text))
+    return f"{fault.written(fault.option, value)}: expected {' or '.join(dict.fromkeys(expected))}.{near}"
+
+
+_KEY = re.compile(r'Parser key "([^"]*)"')
+_KINDS: list[tuple[str, Callable[[_Fault, re.Match[str]], str]]] = [
+    (r"Expected a dot import path string: (?P<value>\S*)", _no_such_class),
+    (r"Import path (?P<value>\S+) does not (?:correspond|implement)", _no_such_class),
+    (r"^No module named|has no attribute|^Problem with given class_path '(?P<value>[^']*)'", _no_such_class),
+    (r"(?:^Option|does not accept option) '(?P<name>[^']+)'", _no_such_option),
+    (r"^unrecognized arguments: (?P<name>\S+)", _no_such_option),
+    (r"^the following arguments are required: (?P<names>.*)", _missing),
+    (r"File does not exist: '(?P<path>.*)'", _no_such_file),
+    (r"Problems parsing config|Unexpected config", _no_config),
+    (r"^argument (?P<name>--\S+): expected", lambda _, match: f"{match['name']} needs a value."),
+    (r"^(?:Not of type \w+: )?(?P<value>\S+) does not conform to restriction", _bad_value),
+    (r"^Expected an? .*?(?:Got value: (?P<value>.*))?$", _bad_value),
+    (r"Not of type|could not convert|invalid literal", _bad_value),
+]
+
+
+# What the user wrote.
+
+
+def _command_line(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """(option, value) as given on the command line; options are named without dashes and `init_args`."""
+    for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
+        if argument.startswith("--"):
+            name, equals, value = argument[2:].partition("=")
+            if not equals and not following.startswith("--"):
+                value = following
+            yield name.removesuffix("+").replace(".init_args.", "."), value
+
+
+def _config_files(arguments: Sequence[str]) -> list[str]:
+    files = [value for option, value in pairwise(arguments) if option in ("--config", "-c")]
+    return files + [argument.partition("=")[2] for argument in arguments if argument.startswith("--config=")]
+
+
+def _load(file: str) -> Any:
+    try:
+        return yaml.safe_load(Path(file).read_text())
+    except (OSError, ValueError, yaml.YAMLError):
+        return None
+
+
+def _look_up(content: Any, keys: list[str]) -> tuple[bool, Any]:
+    """Whether a config sets an option, and to what; the class where the option is one."""
+    for key in keys:
+        if isinstance(content, dict) and key not in content:
+            content = content.get("init_args")
+        if not isinstance(content, dict) or key not in content:
+            return False, None
+        content = content[key]
+    if isinstance(content, dict):
+        content = content.get("class_path", "")
+    return True, content
+
+
+# Wording.
+
+
+def _causes(ex: BaseException | None) -> Iterator[BaseException]:
+    """The exception and what caused it, innermost last."""
+    while ex is not None:
+        yield ex
+        ex = ex.__cause__ or (None if ex.__suppress_context__ else ex.__context__)
+
+
+def _subclasses(base: type) -> Iterator[type]:
+    cls: type
+    for cls in base.__subclasses__():
+        yield cls
+        yield from _subclasses(cls)
+
+
+def _choose(option: str) -> str:
+    names = [f"{name} ({_NOTES[name]})" if name in _NOTES else name for name in sorted(choices(option))]
+    return f"Choose one of {', '.join(names)}." if len(names) <= 12 else f"--{option}.help says more."
+
+
+def _did_you_mean(value: str, names: list[str]) -> str:
+    folded = {name.casefold(): name for name in names}
+    near = get_close_matches(value.casefold(), folded, n=1, cutoff=0.5)
+    return f" Did you mean {folded[near[0]]}?" if near else ""
+
+
+def _relative(path: Path) -> str:
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def _last(option: str) -> str:
+    return option.rpartition(".")[2]

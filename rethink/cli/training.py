@@ -3,17 +3,18 @@
 import csv
 import logging
 import os
+import shutil
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 from filelock import FileLock, Timeout
-from lightning.pytorch import Trainer
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
-from lightning.pytorch.loggers import WandbLogger
 
 from rethink.callbacks.best_test_accuracy import BestTestAccuracy
 from rethink.callbacks.checkpoint import AtomicCheckpointIO, RunCheckpoint, find_checkpoint
@@ -22,7 +23,8 @@ from rethink.callbacks.history import History
 from rethink.callbacks.label_corruption import LabelCorruption
 from rethink.callbacks.progress import ProgressDisplay
 from rethink.callbacks.record import Record
-from rethink.cli.messages import Parser
+from rethink.cli import loggers
+from rethink.cli.messages import Parser, require_complete, root_cause
 from rethink.data import ImageDataModule
 from rethink.errors import UserError
 from rethink.models import Classifier
@@ -33,31 +35,55 @@ from rethink.records.run import Run
 
 Precision = Literal["auto", "32-true", "bf16-mixed", "bf16-true", "64-true"]
 
+_LINKED = {
+    "--model.seed": "use --seed_everything",
+    "--data.seed": "use --seed_everything, or --data.randomization.seed and --data.subset_seed",
+    "--model.image_shape": "the data set sets it",
+    "--model.num_classes": "the data set sets it",
+}
+
 
 def main(args: list[str]) -> None:
     """Runs `rethink ARGS` with ARGS from `fit`, `validate`, `test` or `predict` on."""
-    _be_quiet()
     try:
-        RethinkCLI(
-            Classifier,
-            ImageDataModule,
-            subclass_mode_model=True,
-            subclass_mode_data=True,
-            parser_class=Parser,
-            save_config_callback=None,  # the run's folder is ours: see `before_fit`
-            seed_everything_default=0,
-            auto_configure_optimizers=False,
-            load_from_checkpoint_support=False,
-            trainer_defaults={
-                "logger": False,
-                "enable_model_summary": False,
-                "num_sanity_val_steps": 0,
-                "use_distributed_sampler": False,  # batches are drawn by (seed, epoch) for any number of ranks
-            },
-            args=args,
-        )
+        _run(RethinkCLI, args)
     except _Done as done:
         print(done)
+    except (
+        MisconfigurationException
+    ) as error:  # options of the trainer that do not go together, or not on this machine
+        raise UserError(f"the trainer refuses this: {str(error).splitlines()[0]}") from error
+
+
+def identify(args: list[str]) -> str:
+    """The run_id of `rethink ARGS`, without training."""
+    try:
+        _run(_Identification, args)
+    except _Done as done:
+        return str(done)
+    raise AssertionError("an identification always ends in _Done")
+
+
+def _run(cli: type["RethinkCLI"], args: list[str]) -> None:
+    _be_quiet()
+    cli(
+        Classifier,
+        ImageDataModule,
+        subclass_mode_model=True,
+        subclass_mode_data=True,
+        parser_class=Parser,
+        save_config_callback=None,  # the run's folder is ours: see `fit`
+        seed_everything_default=0,
+        auto_configure_optimizers=False,
+        load_from_checkpoint_support=False,
+        trainer_defaults={
+            "logger": False,
+            "enable_model_summary": False,
+            "num_sanity_val_steps": 0,
+            "use_distributed_sampler": False,  # batches are drawn by (seed, epoch) for any number of ranks
+        },
+        args=args,
+    )
 
 
 class _Done(Exception):
@@ -86,11 +112,13 @@ class RethinkCLI(LightningCLI):
         )
         parser.add_argument(
             "--wandb",
-            type=Literal["off", "offline", "online"],
-            default="off",
-            help="Log to Weights & Biases (with configs/logger/wandb.yaml for more).",
+            type=Literal["off", "offline", "online"] | None,
+            default=None,
+            help="Log to Weights & Biases, or not. Default: off, unless configs/logger/wandb.yaml is used.",
         )
-        parser.add_argument("--group", type=str | None, default=None, help="W&B group, such as the experiment.")
+        parser.add_argument(
+            "--group", type=str | None, default=None, help="W&B group, such as the experiment."
+        )
         parser.add_argument("--tags", type=list[str], default=[], help="W&B tags.")
         for callback, key in (
             (Convergence, "convergence"),
@@ -109,6 +137,9 @@ class RethinkCLI(LightningCLI):
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         """Parses without the stock warning that sys.argv is there too: calls in process are meant."""
+        for option in (argument.partition("=")[0].replace(".init_args.", ".") for argument in args):
+            if option in _LINKED:
+                raise UserError(f"{option} is no option of its own: {_LINKED[option]}.")
         self.config = parser.parse_args(args)
 
     # The run's folder.
@@ -120,12 +151,39 @@ class RethinkCLI(LightningCLI):
 
     def before_instantiate_classes(self) -> None:
         """Finds the run that these options describe, before anything heavy is built."""
+        self._check()
         self._dump_config()
-        self.settings: dict[str, Any] = {k: v for k, v in self.config_dump.items() if k not in ("config", "force")}
+        self.settings: dict[str, Any] = {
+            k: v for k, v in self.config_dump.items() if k not in ("config", "force")
+        }
         self.run_id = run_id(self._identified(self.settings))
         self.folder = Path(self.options.runs or os.environ.get("RETHINK_RUNS", "runs")) / self.run_id
+        self.saved = self._parser(self.subcommand).dump(self._repeatable(), skip_none=False)
         if self.subcommand == "fit" and not self.options.trainer.fast_dev_run:
             self._check_whether_done()
+        loggers.complete(self.options, self.folder, self.run_id, self.settings, self.subcommand)
+
+    def _check(self) -> None:
+        """Refuses what the parser accepts and cannot work."""
+        model, data = self.options.model, self.options.data
+        require_complete("model", model.class_path)
+        require_complete("data", data.class_path)
+        if data.init_args.get("randomization"):
+            require_complete("data.randomization", data.init_args.randomization.class_path)
+        if str(self.options.trainer.precision) in ("16", "16-mixed"):
+            raise UserError(
+                f"--trainer.precision {self.options.trainer.precision}: float16 needs a scaled loss, which the "
+                f"steps here do not have. Use --precision with one of {', '.join(get_args(Precision))}."
+            )
+        weights = self.options.get("ckpt_path")
+        if weights and not Path(weights).is_file():
+            raise UserError(f"--ckpt_path {weights}: there is no such file.")
+
+    def _repeatable(self) -> Any:
+        """The options that are saved with the run: the same run, neither anew nor from a checkpoint."""
+        options = self.options.clone()
+        options.force, options.ckpt_path = False, None
+        return options
 
     @staticmethod
     def _identified(settings: dict[str, Any]) -> dict[str, Any]:
@@ -144,39 +202,26 @@ class RethinkCLI(LightningCLI):
                 "train it anew with --force."
             )
 
+    def instantiate_classes(self) -> None:
+        """Builds data, model and trainer; a value that one of them refuses is the user's to mend."""
+        try:
+            super().instantiate_classes()
+        except (ValueError, ModuleNotFoundError) as error:
+            raise UserError(root_cause(error)) from error
+
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
-        """Builds the trainer in the run's folder, with the precision that pays and a writer that survives a kill."""
+        """Builds the trainer in the run's folder, with the precision that pays and whole checkpoints."""
         chosen = self._get(self.config_init, "trainer")
         options: dict[str, Any] = {"default_root_dir": str(self.folder)}
         if chosen["plugins"] is None:
             options["plugins"] = [AtomicCheckpointIO()]
-        if self.options.wandb != "off" and not chosen["fast_dev_run"]:
-            options["logger"] = self._wandb_logger()
         if chosen["precision"] is None:
             gpu = chosen["accelerator"] in ("auto", "gpu", "cuda") and torch.cuda.is_available()
             wanted = self.options.precision
-            options["precision"] = probe(torch.device("cuda" if gpu else "cpu")) if wanted == "auto" else wanted
+            options["precision"] = (
+                probe(torch.device("cuda" if gpu else "cpu")) if wanted == "auto" else wanted
+            )
         return super().instantiate_trainer(**kwargs, **options)
-
-    def _wandb_logger(self) -> WandbLogger:
-        """A W&B run that is this run: its id, its whole configuration, and its folder."""
-        model, data = self.settings["model"], self.settings["data"]
-        randomization = (data["init_args"].get("randomization") or {"class_path": "TrueLabels"})["class_path"]
-        names = [spec.rpartition(".")[2] for spec in (model["class_path"], data["class_path"], randomization)]
-        self.folder.mkdir(parents=True, exist_ok=True)
-        logger = WandbLogger(
-            project=os.environ.get("WANDB_PROJECT", "rethink"),
-            name=f"{' '.join(names)} {self.run_id}",
-            id=self.run_id,
-            offline=self.options.wandb == "offline",
-            save_dir=str(self.folder),
-            group=self.options.group or names[0],
-            job_type=self.subcommand,
-            tags=[*self.options.tags, *names],
-            config=self.settings,
-            resume="allow",
-        )
-        return logger
 
     # The commands.
 
@@ -193,24 +238,32 @@ class RethinkCLI(LightningCLI):
             checkpoint = checkpoint or find_checkpoint(self.folder)
             record = next(c for c in self.trainer.callbacks if isinstance(c, Record))  # type: ignore[attr-defined]
             record.run_id, record.config = self.run_id, self.settings
-            if self.trainer.is_global_zero:
-                write_text(self.folder / "config.yaml", self._parser("fit").dump(self.options, skip_none=False))
-                print(f"run {self.run_id} in {self.folder}" + (f", from {checkpoint}" if checkpoint else ""))
-            self.trainer.fit(**kwargs, ckpt_path=checkpoint)
+            began = _Began(
+                self.folder / "config.yaml",
+                self.saved,
+                f"run {self.run_id} in {self.folder}" + (f", from {checkpoint}" if checkpoint else ""),
+            )
+            self.trainer.callbacks.insert(0, began)  # type: ignore[attr-defined]
+            with loggers.session(self.trainer, self.settings):
+                self.trainer.fit(**kwargs, ckpt_path=checkpoint)
 
     def validate(self, **kwargs: Any) -> None:
         """Evaluates the run's final weights."""
-        self.trainer.validate(**self._with_weights(kwargs))
+        kwargs = self._with_weights(kwargs)
+        with loggers.session(self.trainer, self.settings):
+            self.trainer.validate(**kwargs)
 
     def test(self, **kwargs: Any) -> None:
         """Evaluates the run's final weights."""
-        self.trainer.test(**self._with_weights(kwargs))
+        kwargs = self._with_weights(kwargs)
+        with loggers.session(self.trainer, self.settings):
+            self.trainer.test(**kwargs)
 
     def predict(self, **kwargs: Any) -> None:
-        """Writes `predictions.csv` into the run's folder: index, true label, prediction and its probability."""
+        """Writes `predictions.csv` into the run's folder: index, true label, prediction, its probability."""
         kwargs = self._with_weights(kwargs)
         kwargs["return_predictions"] = True
-        batches = self.trainer.predict(**kwargs)
+        batches: Any = self.trainer.predict(**kwargs)
         path = self.folder / "predictions.csv"
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("w", newline="") as file:
@@ -226,8 +279,8 @@ class RethinkCLI(LightningCLI):
         weights = kwargs.get("ckpt_path") or self.folder / "checkpoints" / "final.ckpt"
         if not Path(weights).is_file():
             raise UserError(
-                f"there are no weights at {weights}. Train the run first (`rethink fit` with the same options), or "
-                "name a file with --ckpt_path."
+                f"there are no weights at {weights}. Train the run first (`rethink fit` with the same options), "
+                "or name a file with --ckpt_path."
             )
         return kwargs | {"ckpt_path": weights}
 
@@ -238,7 +291,7 @@ class RethinkCLI(LightningCLI):
 
     @contextmanager
     def _run_is_ours(self) -> Iterator[None]:
-        """Holds the run's lock, in the first process of a run, so that no other one trains it at the same time."""
+        """Holds the run's lock, in the first process of a run, so that no other one trains it meanwhile."""
         if not self.trainer.is_global_zero:
             yield
             return
@@ -246,13 +299,23 @@ class RethinkCLI(LightningCLI):
             self.folder.mkdir(parents=True, exist_ok=True)
             lock = FileLock(self.folder / ".lock", timeout=0)
             with lock:
-                yield
+                try:
+                    yield
+                finally:
+                    self._leave_nothing_empty()
         except Timeout:
-            raise UserError(f"{self.folder} is being trained by another process. Wait for it, or stop it.") from None
+            raise UserError(
+                f"{self.folder} is being trained by another process. Wait for it, or stop it."
+            ) from None
         except PermissionError as error:
             raise UserError(
                 f"cannot write to {error.filename}. Give permission, or choose another folder with --runs."
             ) from None
+
+    def _leave_nothing_empty(self) -> None:
+        """A run that was refused before it began leaves no folder."""
+        if [path.name for path in self.folder.iterdir()] == [".lock"]:
+            shutil.rmtree(self.folder)
 
     def _start_anew(self) -> None:
         if self.trainer.is_global_zero:
@@ -261,11 +324,33 @@ class RethinkCLI(LightningCLI):
         self.trainer.strategy.barrier("force")
 
 
+class _Began(Callback):
+    """Says which run this is and writes its configuration, once data and model have been set up."""
+
+    def __init__(self, path: Path, config: str, line: str) -> None:
+        self.path, self.config, self.line = path, config, line
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.is_global_zero:
+            write_text(self.path, self.config)
+            print(self.line)
+
+
+class _Identification(RethinkCLI):
+    """Stops when the run's identity is known."""
+
+    def _check_whether_done(self) -> None:
+        raise _Done(self.run_id)
+
+
 def _be_quiet() -> None:
     """Keeps the notes of Lightning that say nothing here out of the way."""
-    for name in ("lightning.pytorch.utilities.rank_zero", "lightning.fabric.utilities.seed"):
+    for name in ("lightning.pytorch", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
     warnings.filterwarnings("ignore", message=".*smaller than the logging interval.*")
     warnings.filterwarnings("ignore", message=".*your dataloader is not resumable.*")
+    warnings.filterwarnings(
+        "ignore", message=".*when logging on epoch level in distributed setting.*"
+    )  # exact already
     warnings.filterwarnings("ignore", message=".*treespec.*LeafSpec.*")

@@ -132,7 +132,10 @@ class Classifier(LightningModule):
         draws = self._augmentation_draws(block.split, block.epoch)
         first = self.trainer.global_step
         ranks = self.trainer.world_size
-        for step, (positions, size) in enumerate(zip(block.positions, block.sizes, strict=True), start=first):
+        batches = list(zip(block.positions, block.sizes, strict=True))
+        if self.trainer.max_steps != -1:
+            batches = batches[: self.trainer.max_steps - first]
+        for step, (positions, size) in enumerate(batches, start=first):
             for group in optimizer.param_groups:
                 group["lr"] = self.learning_rate_at(step)
             self._key_dropout(step)
@@ -149,15 +152,17 @@ class Classifier(LightningModule):
                 backward=self.manual_backward,
             )
             self.online.update(loss, correct, len(positions))
-        lightning_internals.count_steps(self.trainer, len(block.positions))
+        lightning_internals.count_steps(self.trainer, len(batches))
         return loss / max(len(positions), 1)
 
     def on_train_batch_end(self, outputs: Any, batch: Block, batch_idx: int) -> None:
         """Ends the online mean with the epoch, before the evaluation."""
-        if self.trainer.is_last_batch:
+        if lightning_internals.ends_epoch(self.trainer):
             self._note("online", self.online.compute())
             self.epoch_metrics["learning_rate"] = self.learning_rate_at(self.trainer.global_step - 1)
             self.online.reset()
+            if self.trainer.global_step == self.trainer.max_steps:
+                self.trainer.should_stop = True  # Lightning evaluates an epoch that `max_steps` cuts off only so
 
     # The evaluation: at the end of every epoch, of the training set as randomized and of both test sets.
 
@@ -227,10 +232,16 @@ class Classifier(LightningModule):
                 f"augmentation {self.augmentation!r} needs images larger than the window of {train.crop}x{train.crop} "
                 "that the network sees, and these are not. Use --model.augmentation none or flip_rotate."
             )
-        if self.augmentation != "none" and randomization.randomizes_images and randomization.region != "full":
+        untouched_margin = margin > 0 and randomization.randomizes_images and randomization.region != "full"
+        if untouched_margin and self.augmentation != "none":
             raise UserError(
                 f"augmentation {self.augmentation!r} would show the network the untouched margin around the "
                 f"randomized centre of {type(randomization).__name__}. Add --data.randomization.region full."
+            )
+        if untouched_margin and not self.crop_first:
+            raise UserError(
+                "crop_first False would standardize with the untouched margin around the randomized centre of "
+                f"{type(randomization).__name__}. Add --data.randomization.region full."
             )
         self.network.to(memory_format=torch.channels_last)
         self.evaluations = nn.ModuleList(Evaluation() for _ in self._splits()).to(self.device)

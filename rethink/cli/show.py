@@ -1,0 +1,309 @@
+"""`rethink show`: the runs there are, a run's record and its curves. Starts without torch."""
+
+import json
+import os
+from bisect import bisect_right
+from collections.abc import Iterator
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import yaml
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from rethink.cli.arguments import Parser
+from rethink.errors import UserError
+from rethink.records.run import Columns, Run, read_columns
+
+CURVES = ("train/loss", "train/accuracy", "test/accuracy")
+WIDTH, HEIGHT = 64, 5  # of a curve, in characters: with its scale it fits 80 columns
+
+# Braille: a character is 2 dots wide and 4 high.
+_DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
+_BLANK = 0x2800
+
+
+def main(args: list[str]) -> None:
+    """Runs `rethink show ARGS`.
+
+    Raises:
+        UserError: There is no such run, or its files are damaged.
+    """
+    parser = Parser(
+        prog="rethink show", description="Print the runs there are, or a run's record and its curves."
+    )
+    parser.add_argument(
+        "run", nargs="?", help="run_id, its first digits, or folder; by default all runs are listed"
+    )
+    parser.add_argument("--runs", type=Path, help="folder of the runs (default: $RETHINK_RUNS, else runs)")
+    parser.add_argument("--json", action="store_true", help="print the record, or all records, as JSON")
+    options = parser.parse_args(args)
+    root = options.runs or Path(os.environ.get("RETHINK_RUNS") or "runs")
+    folders = [find(options.run, root)] if options.run else _folders(root)
+    if options.json:
+        records = [Run.open(folder).record for folder in folders if options.run or _finished(folder)]
+        print(json.dumps(records[0] if options.run else records, indent=2))
+    elif options.run:
+        _show(folders[0])
+    elif folders:
+        _list(folders)
+    else:
+        print(f"There are no runs in {root}. Train one: rethink fit --help")
+
+
+def find(name: str, root: Path) -> Path:
+    """The folder of a run, by its path, its run_id or the first digits of it."""
+    if (Path(name) / "config.yaml").is_file() or (Path(name) / "record.json").is_file():
+        return Path(name)
+    ids = [folder.name for folder in _folders(root)]
+    matches = [name] if name in ids else [i for i in ids if i.startswith(name)]
+    if len(matches) == 1:
+        return root / matches[0]
+    if matches:
+        raise UserError(f"{name!r} can be {', '.join(matches)}. Give more digits.")
+    near = get_close_matches(name, ids, n=3, cutoff=0.3)
+    hint = f" Did you mean {' or '.join(near)}?" if near else f" It has {len(ids)} runs: rethink show"
+    raise UserError(f"there is no run {name!r} in {root}.{hint}")
+
+
+def _folders(root: Path) -> list[Path]:
+    return sorted({path.parent for name in ("config.yaml", "record.json") for path in root.glob(f"*/{name}")})
+
+
+def _finished(folder: Path) -> bool:
+    return (folder / "record.json").is_file()
+
+
+# The list.
+
+
+def _list(folders: list[Path]) -> None:
+    right = ("n", "epochs", "train", "test", "seed")
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in ("run_id", "model", "randomization", "n", "epochs", "outcome", "train", "test", "seed"):
+        table.add_column(name, justify="right" if name in right else "left", overflow="fold")
+    for folder in folders:
+        table.add_row(folder.name, *(_finished_row(folder) if _finished(folder) else _unfinished_row(folder)))
+    _console(table_width=120).print(table)
+
+
+def _finished_row(folder: Path) -> list[str]:
+    try:
+        run = Run.open(folder)
+    except UserError:
+        return ["-", "-", "-", "-", "damaged", "-", "-", "-"]
+    return [
+        run.architecture,
+        _randomization(run.randomization, run.record["randomization"].get("probability")),
+        f"{run.train_size:,}",
+        str(run.record["final"].get("epoch", "-")),
+        run.outcome,
+        _percent(run.final("train/accuracy")),
+        _percent(run.final("test/accuracy")),
+        str(run.seed),
+    ]
+
+
+def _unfinished_row(folder: Path) -> list[str]:
+    config, history = _config(folder), _history(folder)
+    data = _part(config, "data")
+    randomization = _part(data["init_args"], "randomization")
+    size = data["init_args"].get("train_size") or data["init_args"].get("num_train")
+    return [
+        _part(config, "model")["class"],
+        _randomization(randomization["class"], randomization["init_args"].get("probability")),
+        f"{size:,}" if size else "all",
+        str(len(history.get("epoch", []))),
+        "unfinished",
+        _percent(_last(history, "train/accuracy")),
+        _percent(_last(history, "test/accuracy")),
+        str(config.get("seed_everything", "-")),
+    ]
+
+
+def _part(config: dict[str, Any], name: str) -> dict[str, Any]:
+    """Class and arguments of a part of a configuration. Only the randomization may be left out."""
+    spec = config.get(name) or {"class_path": "TrueLabels"}
+    return {"class": spec["class_path"].rpartition(".")[2], "init_args": spec.get("init_args") or {}}
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    try:
+        return dict(yaml.safe_load((folder / "config.yaml").read_text()))
+    except (OSError, TypeError, ValueError, yaml.YAMLError) as error:
+        raise UserError(
+            f"{folder / 'config.yaml'} is damaged ({error}). Delete the folder, and repeat the run."
+        ) from error
+
+
+def _history(folder: Path) -> Columns:
+    file = folder / "history.csv"
+    return read_columns(file) if file.is_file() else {}
+
+
+# One run.
+
+
+def _show(folder: Path) -> None:
+    if _finished(folder):
+        run = Run.open(folder)
+        _print_groups(_record_groups(run.record))
+        history = run.history
+    else:
+        history = _history(folder)
+        cells = _unfinished_row(folder)
+        names = (
+            "model",
+            "randomization",
+            "training images",
+            "epochs so far",
+            "outcome",
+            "train",
+            "test",
+            "seed",
+        )
+        _print_groups({folder.name: dict(zip(names, cells, strict=True))})
+        print(f"Go on with: rethink fit --config {folder / 'config.yaml'}\n")
+    for name in CURVES:
+        points = [(x, y) for x, y in zip(history.get("epoch", []), history.get(name, []), strict=False)]
+        measured = [(x, y) for x, y in points if x is not None and y is not None]
+        if len(measured) > 1:
+            print("\n".join(curve(name, [x for x, _ in measured], [y for _, y in measured])) + "\n")
+
+
+def _record_groups(record: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The record as a person reads it: group -> name -> text."""
+    model, data, environment = record["model"], record["data"], record.get("environment", {})
+    arguments = {
+        k: v for k, v in model["init_args"].items() if k not in ("seed", "image_shape", "num_classes")
+    }
+    randomization = {k: v for k, v in record["randomization"].items() if k != "class"}
+    final = record["final"]
+    durations = record.get("durations", {})
+    convergence = record["convergence"]
+    return {
+        f"run {record['run_id']}": {
+            "outcome": record["outcome"],
+            "model": f"{model['class']}, {model['parameters']:,} parameters",
+            "": _arguments(arguments),
+            "data": f"{data['class']}, {data['train_size']:,} training and {data['test_size']:,} test images",
+            "randomization": f"{record['randomization']['class']} ({_arguments(randomization)})",
+            "budget": _arguments({k: v for k, v in record["budget"].items() if v not in (None, -1)}),
+            "seed": record["seed"],
+        },
+        f"at epoch {final.get('epoch')}, step {final.get('step')}": {
+            name.removesuffix("/accuracy"): f"accuracy {_percent(final[name])}"
+            + (
+                f", loss {final[loss]:.4g}"
+                if final.get(loss := name.replace("accuracy", "loss")) is not None
+                else ""
+            )
+            for name in final
+            if name.endswith("/accuracy")
+        }
+        | {name: _percent(final[name]) for name in final if name.endswith("/recovered")},
+        "first passed": {
+            name: f"epoch {passed['epoch']}, step {passed['step']}"
+            if passed["outcome"] == "converged"
+            else passed["outcome"]
+            for name, passed in {"onset": convergence.get("onset"), **convergence["rules"]}.items()
+            if passed
+        },
+        "best along training": {
+            name: f"{_percent(best['best'])} at epoch {best['epoch']}, {100 * best['gain']:+.2f} to the last"
+            for name, best in record.get("best_test_accuracy", {}).items()
+            if "best" in best
+        },
+        "environment": {
+            "device": environment.get("device"),
+            "precision": environment.get("precision"),
+            "threads": f"{environment.get('threads')} in each of {environment.get('world_size')} processes",
+            "versions": _arguments(environment.get("versions", {}), " "),
+            "git commit": environment.get("git_commit"),
+            "finished": record.get("finished"),
+            "seconds": f"{durations.get('seconds/total', 0):.1f}",
+        },
+    }
+
+
+def _print_groups(groups: dict[str, dict[str, Any]]) -> None:
+    console = _console(table_width=80)
+    for title, lines in groups.items():
+        if lines:
+            table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+            table.add_column(width=18)
+            table.add_column(overflow="fold")
+            for name, value in lines.items():
+                table.add_row(f"  {name}", str(value))
+            console.print(title, style="bold")
+            console.print(table)
+            console.print()
+
+
+def curve(name: str, xs: list[float], ys: list[float]) -> list[str]:
+    """The lines of a plot of ys against increasing xs: accuracies from 0 to 100 %, losses from 0 on."""
+    accuracy = name.endswith("accuracy")
+    high = 1.0 if accuracy else max(ys) or 1.0
+    top, bottom = ("100 %", "0 %") if accuracy else (f"{high:.3g}", "0")
+    scale = [top, *[""] * (HEIGHT - 2), bottom]
+    last = _percent(ys[-1]) if accuracy else f"{ys[-1]:.4g}"
+    return [
+        f"{'':>8}  {name}: {last} at epoch {xs[-1]:g}",
+        *(f"{label:>8} ┤{line}" for label, line in zip(scale, _braille(xs, ys, high), strict=True)),
+        f"{'':>8}  {f'{xs[0]:g}':<{WIDTH - 8}}{f'epoch {xs[-1]:g}':>8}",
+    ]
+
+
+def _braille(xs: list[float], ys: list[float], high: float) -> list[str]:
+    cells = [[_BLANK] * WIDTH for _ in range(HEIGHT)]
+    last = 4 * HEIGHT - 1
+    before = None
+    for column in range(2 * WIDTH):
+        share = _interpolate(xs, ys, xs[0] + (xs[-1] - xs[0]) * column / (2 * WIDTH - 1)) / high
+        row = round(last * (1 - min(max(share, 0), 1)))
+        for dot in _between(row if before is None else before, row):
+            cells[dot // 4][column // 2] |= _DOTS[dot % 4][column % 2]
+        before = row
+    return ["".join(map(chr, line)) for line in cells]
+
+
+def _interpolate(xs: list[float], ys: list[float], x: float) -> float:
+    i = min(bisect_right(xs, x), len(xs) - 1)
+    if i == 0 or xs[i] == xs[i - 1]:
+        return ys[i]
+    share = min((x - xs[i - 1]) / (xs[i] - xs[i - 1]), 1)
+    return ys[i - 1] + share * (ys[i] - ys[i - 1])
+
+
+def _between(before: int, row: int) -> Iterator[int]:
+    """The dots that connect a column with the one before."""
+    yield from range(min(row, before + 1), max(row, before - 1) + 1)
+
+
+# Wording.
+
+
+def _console(table_width: int) -> Console:
+    console = Console(highlight=False, soft_wrap=False)
+    if not console.is_terminal:
+        console.width = table_width
+    return console
+
+
+def _randomization(name: str, probability: float | None) -> str:
+    return name if probability is None or name == "RandomLabels" else f"{name} p={probability:g}"
+
+
+def _arguments(arguments: dict[str, Any], equals: str = "=") -> str:
+    return ", ".join(f"{name}{equals}{json.dumps(value).strip(chr(34))}" for name, value in arguments.items())
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.2f} %"
+
+
+def _last(history: Columns, name: str) -> float | None:
+    measured = [value for value in history.get(name, []) if value is not None]
+    return measured[-1] if measured else None

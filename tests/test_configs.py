@@ -1,0 +1,77 @@
+"""Every config file parses and trains through the real command line; adding one file and one config is enough."""
+
+from pathlib import Path
+
+import pytest
+
+import rethink.models
+import rethink.randomization
+from rethink.cli import main
+from rethink.discovery import subclasses
+from rethink.models import Classifier
+from rethink.records.run import Run
+
+CONFIGS = Path(__file__).parents[1] / "configs"
+EXAMPLES = Path(__file__).parent / "examples"
+MODEL, DATA = ["--config", "configs/model/mlp_1x512.yaml"], ["--config", "configs/data/synthetic.yaml"]
+
+
+def layers(folder: str) -> list[str]:
+    paths = sorted((CONFIGS / folder).glob("*.yaml"))
+    assert paths, folder
+    return [f"configs/{folder}/{path.name}" for path in paths]
+
+
+def run_one_batch(*options: str) -> None:
+    main(["fit", "--config", "configs/base.yaml", *options, "--trainer.fast_dev_run", "true"])
+
+
+def test_every_config_file_is_tested():
+    tested = {"configs/base.yaml", *(layer for folder in FOLDERS for layer in layers(folder))}
+    assert {str(p.relative_to(CONFIGS.parent)) for p in CONFIGS.rglob("*.yaml")} == tested
+
+
+FOLDERS = ("model", "data", "randomization", "logger")
+
+
+@pytest.mark.parametrize("layer", layers("model"))
+def test_model_configs(runs, layer):
+    run_one_batch(*DATA, "--config", layer)
+
+
+@pytest.mark.parametrize("layer", layers("data"))
+def test_data_configs(runs, layer):
+    store = Path("data") / f"{Path(layer).stem}.bin"
+    if "synthetic" not in layer and not store.exists():
+        pytest.skip(f"{store} is not there: `rethink data get {store.stem}` gets it")
+    run_one_batch("--config", layer, *MODEL)
+
+
+@pytest.mark.parametrize("layer", layers("randomization"))
+def test_randomization_configs(runs, layer):
+    run_one_batch(*DATA, "--config", layer, *MODEL)
+
+
+@pytest.mark.parametrize("layer", layers("logger"))
+def test_logger_configs(runs, layer, tmp_path, monkeypatch):
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    run_one_batch(*DATA, *MODEL, "--config", layer)
+
+
+def test_adding_an_architecture_is_one_file_and_one_config(fit, monkeypatch, capsys):
+    monkeypatch.setattr(rethink.models, "__path__", [*rethink.models.__path__, str(EXAMPLES)])
+    assert "Linear" in subclasses(rethink.models, Classifier)  # found by itself, nothing to register
+    run: Run = fit("--config", str(EXAMPLES / "linear.yaml"), *DATA, "--trainer.max_epochs", "2")
+    assert run.model == "Linear"
+    assert run.record["model"]["parameters"] == 28 * 28 * 3 * 10 + 10
+    same = [*("--model", "Linear", "--data", "Synthetic"), "--trainer.max_epochs", "2", "--precision", "32-true"]
+    main(["fit", "--config", "configs/base.yaml", *same])
+    assert "is finished" in capsys.readouterr().out  # by its short name it is the same run
+
+
+def test_adding_a_randomization_is_one_file_and_one_config(fit, monkeypatch):
+    monkeypatch.setattr(rethink.randomization, "__path__", [*rethink.randomization.__path__, str(EXAMPLES)])
+    run: Run = fit(*DATA, "--config", str(EXAMPLES / "neighbouring_labels.yaml"), *MODEL, "--trainer.max_epochs", "2")
+    assert run.randomization == "NeighbouringLabels"
+    assert 0.4 < run.record["label_corruption"]["corrupted"] / run.train_size < 0.6
+    assert run.record["label_corruption"]["changed"] == run.record["label_corruption"]["corrupted"]
