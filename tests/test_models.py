@@ -218,7 +218,7 @@ def test_without_weight_decay_no_parameter_is_decayed(kind):
 
 
 def test_weight_decay_is_c_times_w_in_the_gradient():
-    """c/2 |w|^2, as TensorFlow's l2_loss: one step differs by lr c w on the hidden weights and by nothing else."""
+    """c/2 |w|^2, as TensorFlow's l2_loss: one step differs by lr c w, on hidden weights only."""
     data = {"num_train": 8, "num_test": 2, "batch_size": 8}
     start = SmallAlexNet().network.state_dict()
     ends = []
