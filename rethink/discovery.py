@@ -8,10 +8,13 @@ from types import ModuleType
 
 def subclasses(package: ModuleType, base: type) -> dict[str, type]:
     """Name -> class of every public subclass of `base` that a module of `package` defines."""
-    found: dict[str, type] = {}
-    for info in pkgutil.iter_modules(package.__path__):
-        module = importlib.import_module(f"{package.__name__}.{info.name}")
-        for name, value in vars(module).items():
-            if inspect.isclass(value) and issubclass(value, base) and value.__module__ == module.__name__:
-                found[name] = value
+    modules = [
+        importlib.import_module(f"{package.__name__}.{info.name}") for info in pkgutil.iter_modules(package.__path__)
+    ]
+    found = {
+        name: value
+        for module in modules
+        for name, value in vars(module).items()
+        if inspect.isclass(value) and issubclass(value, base) and value.__module__ == module.__name__
+    }
     return {name: found[name] for name in sorted(found) if not name.startswith("_")}

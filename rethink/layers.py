@@ -47,14 +47,12 @@ class MaxPool2d(nn.Module):
         return F.max_pool2d(F.pad(x, (left, right, top, bottom), value=-torch.inf), self.kernel_size, self.stride)
 
 
-def _paddings(
-    x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...]
-) -> tuple[tuple[int, int], tuple[int, int]]:
+def _paddings(x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...]) -> tuple[tuple[int, int], tuple[int, int]]:
     return same_padding(x.shape[2], kernel[0], stride[0]), same_padding(x.shape[3], kernel[1], stride[1])
 
 
 class BatchNorm(nn.Module):
-    """Batch normalization of (B, C) or (B, C, H, W) over the global batch, with a shift and, only if asked for, a scale.
+    """Batch normalization of (B, C) or (B, C, H, W) over the global batch, with a shift and, if asked for, a scale.
 
     TF-slim of 2016 had `scale=False`, which is how the small Inception has 1,649,402 parameters with and without
     batch norm. Over several processes the statistics are those of the global batch, weighted by examples, on CPU and
@@ -70,9 +68,7 @@ class BatchNorm(nn.Module):
     running_mean: Tensor
     running_variance: Tensor
 
-    def __init__(
-        self, channels: int, *, scale: bool = False, momentum: float = 0.1, epsilon: float = 1e-3
-    ) -> None:
+    def __init__(self, channels: int, *, scale: bool = False, momentum: float = 0.1, epsilon: float = 1e-3) -> None:
         super().__init__()
         self.momentum = momentum
         self.epsilon = epsilon
@@ -102,13 +98,15 @@ class BatchNorm(nn.Module):
         values = x.float()
         axes = tuple(a for a in range(x.ndim) if a != 1)
         each = (1, -1) + (1,) * (x.ndim - 2)
-        count = torch.full_like(self.running_mean[:1], x.numel() / x.shape[1])
-        sums = torch.cat([values.sum(axes), values.square().sum(axes), count])
+        count = self.running_mean.new_full((1,), x.numel() / x.shape[1])
+        double = torch.float64  # the variance is a difference of these
+        sums = torch.cat([values.sum(axes, dtype=double), values.square().sum(axes, dtype=double), count])
         total = _AllReduceSum.apply(sums)
-        mean, square = (total[:-1] / total[-1]).chunk(2)
-        variance = square - mean.square()
+        size = total[-1].item()
+        mean, square = (total[:-1] / size).chunk(2)
+        mean, variance = mean.float(), (square - mean.square()).float()
         with torch.no_grad():
-            unbiased = variance * total[-1] / (total[-1] - 1)  # as F.batch_norm keeps it
+            unbiased = variance * (size / (size - 1))  # as F.batch_norm keeps it
             self.running_mean.lerp_(mean, self.momentum)
             self.running_variance.lerp_(unbiased, self.momentum)
         factor = self.weight * torch.rsqrt(variance + self.epsilon)
@@ -138,9 +136,9 @@ class LocalResponseNorm(nn.Module):
     x / (bias + alpha * sum of squares over the 2 * radius + 1 nearest channels) ** beta. TensorFlow does not divide
     alpha by the window and torch does: this equals `nn.LocalResponseNorm(9, alpha=0.001, beta=0.75, k=1.0)`.
 
-    The sum is taken as a banded 1x1 convolution, which halves the time of the small AlexNet's training step on a CPU.
-    The power is taken as exp(-beta log1p(...)): 1.6 times as fast as `pow`, and nearer to the exact value in bf16,
-    where 1 plus a small sum would be rounded.
+    The sum is taken as a banded 1x1 convolution, which about halves the small AlexNet's training step on a CPU.
+    The power is taken as exp(-beta log1p(...)): the layer is 1.6 times as fast as with `pow`, and nearer to the
+    exact value in bf16, where 1 plus a small sum would be rounded.
     """
 
     band: Tensor

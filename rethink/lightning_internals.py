@@ -4,6 +4,8 @@ Many SGD steps run inside one `training_step` (a step of a small network costs a
 around it), so the trainer's counters are moved on by hand, and the position in an epoch is read from them.
 """
 
+from typing import Any
+
 from lightning.pytorch import Trainer
 
 
@@ -17,18 +19,13 @@ def count_steps(trainer: Trainer, steps: int) -> None:
 
 def position(trainer: Trainer) -> tuple[int, int]:
     """(epoch, blocks of it that are done) from which training goes on, also right after a checkpoint was restored."""
-    loop = trainer.fit_loop
-    done = loop.epoch_loop.batch_progress.current
+    loop: Any = trainer.fit_loop
+    done = loop.epoch_loop.batch_progress.current.ready  # `reset_on_restart` has set it to the blocks completed
     # A checkpoint between two blocks was written before the last block counted as completed.
     resumes_within = loop.restarting and not loop.epoch_loop.batch_progress.is_last_batch
-    return loop.epoch_progress.current.processed, done.processed if resumes_within else 0
+    return loop.epoch_progress.current.processed, done if resumes_within else 0
 
 
 def ends_epoch(trainer: Trainer) -> bool:
     """Whether the block just trained is the last of its epoch, which `max_steps` may cut off."""
     return trainer.is_last_batch or trainer.global_step == trainer.max_steps
-
-
-def resumes_within_epoch(trainer: Trainer) -> bool:
-    """Whether training goes on in the middle of an epoch."""
-    return position(trainer)[1] > 0

@@ -6,9 +6,9 @@ import torch
 def probe(device: torch.device) -> str:
     """`bf16-mixed` where the device multiplies bf16 faster than float32, else `32-true`.
 
-    On a CPU that takes AVX512-BF16 or AMX; elsewhere oneDNN emulates bf16, and autocast is slower than float32.
-    What the processor can do is looked up and not timed: on a busy machine a timing chooses now the one and now
-    the other, and the same command would end with other weights.
+    On a CPU that takes AVX512-BF16 or AMX; elsewhere oneDNN emulates bf16, slower than float32. What the
+    processor can do is looked up and not timed: on a busy machine a timing chooses now the one and now the
+    other, and the same command would end with other weights.
     """
     if device.type == "cuda":
         fast = torch.cuda.is_bf16_supported(including_emulation=False)

@@ -1,12 +1,13 @@
 """Every random draw of the project: a pure function of (seed, purpose, epoch or part, index), never of global state.
 
 A resumed run, another rank and another engine therefore draw the same, and so does another machine or another
-version of torch: the draws that define the data (labels, pixels, subsets, batch order, augmentation) come from a
+version of torch (but for normals, which rest on the machine's log and cos and may differ in the last bit): the draws that define the data (labels, pixels, subsets, batch order, augmentation) come from a
 counter-based generator (SplitMix64, Steele et al. 2014) that is ten lines of exact integer arithmetic. Only the
 initialization of weights and dropout, which are not part of the data, use torch's own generators, seeded from a key.
 """
 
 import hashlib
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -24,13 +25,14 @@ def key(seed: int, *purpose: str | int) -> int:
 
 
 def bits(stream: int, index: NDArray[np.integer], width: int = 1) -> NDArray[np.uint64]:
-    """`width` random 64-bit words for each index, shape (len(index), width); word j of index i depends on them alone."""
+    """`width` random 64-bit words for each index, (len(index), width): a function of stream, index and width."""
     with np.errstate(over="ignore"):
-        counter = index.astype(np.uint64)[:, None] * np.uint64(width) + np.arange(width, dtype=np.uint64)
-        word = np.uint64(stream) + (counter + np.uint64(1)) * _GOLDEN
+        counter: Any = index.astype(np.uint64)[:, None] * np.uint64(width) + np.arange(width, dtype=np.uint64)
+        word: Any = np.uint64(stream) + (counter + np.uint64(1)) * _GOLDEN
         word = (word ^ (word >> np.uint64(30))) * _MIX[0]
         word = (word ^ (word >> np.uint64(27))) * _MIX[1]
-        return word ^ (word >> np.uint64(31))
+        word = word ^ (word >> np.uint64(31))
+    return cast(NDArray[np.uint64], word)
 
 
 def uniform(stream: int, index: NDArray[np.integer], width: int = 1) -> NDArray[np.float64]:
@@ -54,12 +56,14 @@ def normal(stream: int, index: NDArray[np.integer], width: int) -> NDArray[np.fl
 
 def permutation(stream: int, size: int) -> NDArray[np.int64]:
     """One permutation of {0, ..., size - 1}."""
-    return permutations(stream, np.zeros(1, np.int64), size)[0]
+    (order,) = permutations(stream, np.zeros(1, np.int64), size)
+    return order
 
 
 def permutations(stream: int, index: NDArray[np.integer], size: int) -> NDArray[np.int64]:
     """An independent permutation of {0, ..., size - 1} for each index, shape (len(index), size)."""
-    return np.argsort(bits(stream, index, size), axis=1)  # ties have probability size**2 / 2**65
+    order: Any = np.argsort(bits(stream, index, size), axis=1)
+    return cast(NDArray[np.int64], order)  # ties have probability size**2 / 2**65
 
 
 def generator(stream: int, device: torch.device | str = "cpu") -> torch.Generator:

@@ -6,6 +6,8 @@ import sys
 import traceback
 from collections.abc import Callable
 
+import torch
+
 
 def fork(work: Callable[[], object]) -> int:
     """Runs `work` in a child; returns its exit status, negative for a signal."""
@@ -13,6 +15,8 @@ def fork(work: Callable[[], object]) -> int:
     sys.stderr.flush()
     child = os.fork()
     if child == 0:
+        # Every Trainer counts the GPUs; torch takes that for using one, and a child could not fork.
+        torch.cuda._is_in_bad_fork = lambda: False
         try:
             work()
         except BaseException:  # the child must never come back into pytest
@@ -23,7 +27,7 @@ def fork(work: Callable[[], object]) -> int:
 
 
 def kill_at_step(step: int) -> None:
-    """Makes this process kill itself when it is about to take its SGD step number `step`, counted from its start."""
+    """Makes this process kill itself before its SGD step number `step`, counted from its start."""
     import rethink.models.classifier as classifier
 
     original, taken = classifier.sgd_step, [0]

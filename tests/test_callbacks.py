@@ -210,14 +210,10 @@ def test_label_corruption_keeps_the_last_evaluation():
     assert corruption.summary()["corrupted_accuracy"] is not None
 
 
-@pytest.mark.parametrize(
-    "randomization", [TrueLabels(), GaussianPixels()], ids=["TrueLabels", "GaussianPixels"]
-)
+@pytest.mark.parametrize("randomization", [TrueLabels(), GaussianPixels()], ids=["TrueLabels", "GaussianPixels"])
 def test_where_no_label_is_corrupted_there_is_nothing_to_record(randomization):
     corruption = LabelCorruption()
-    train(
-        MLP([4]), Synthetic(randomization=randomization, num_train=20, num_test=8), corruption, max_epochs=1
-    )
+    train(MLP([4]), Synthetic(randomization=randomization, num_train=20, num_test=8), corruption, max_epochs=1)
     assert corruption.summary() == {}
 
 
@@ -251,9 +247,7 @@ def test_the_columns_of_the_history_are_in_their_places():
 
 
 def test_the_history_of_a_run_has_every_column(tmp_path):
-    data = Synthetic(
-        randomization=PartiallyCorruptedLabels(0.5), num_train=40, num_test=20, validation_size=10
-    )
+    data = Synthetic(randomization=PartiallyCorruptedLabels(0.5), num_train=40, num_test=20, validation_size=10)
     train(MLP([4]), data, History(), max_epochs=2, folder=tmp_path)
     header = (tmp_path / "history.csv").read_text().splitlines()[0].split(",")
     assert (

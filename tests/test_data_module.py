@@ -34,9 +34,7 @@ IDS = [f"{type(r).__name__}-{r.region}-{i}" for i, r in enumerate(EVERY)]
 
 
 def synthetic(randomization: Randomization, **options: Any) -> Synthetic:
-    return Synthetic(
-        randomization=randomization, **{"num_train": N, "num_test": TESTS, "batch_size": BATCH} | options
-    )
+    return Synthetic(randomization=randomization, **{"num_train": N, "num_test": TESTS, "batch_size": BATCH} | options)
 
 
 class Fed(MLP):
@@ -137,9 +135,7 @@ def test_augmentation_changes_the_images_of_each_epoch_and_never_the_labels(monk
 def test_the_evaluation_is_never_augmented(monkeypatch):
     seen: list[Tensor] = []
     model = MLP([8], augmentation="random_crop_flip_rotate")
-    model.network.register_forward_pre_hook(
-        lambda net, x: None if net.training else seen.append(x[0].clone())
-    )
+    model.network.register_forward_pre_hook(lambda net, x: None if net.training else seen.append(x[0].clone()))
     data = synthetic(TrueLabels())
     train(model, data, max_epochs=2)
     centre = whitened(data.load().train_images[:, 2:30, 2:30].numpy())

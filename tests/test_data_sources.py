@@ -182,9 +182,7 @@ def test_cifar_from_every_layout(layout: str, cifar: tuple[Dataset, Decoded], tm
 
 @pytest.mark.parametrize("place", ["MNIST/raw", "raw", "."])
 @pytest.mark.parametrize("compressed", [False, True])
-def test_idx_from_every_layout(
-    place: str, compressed: bool, mnist: tuple[Dataset, Decoded], tmp_path: Path
-) -> None:
+def test_idx_from_every_layout(place: str, compressed: bool, mnist: tuple[Dataset, Decoded], tmp_path: Path) -> None:
     dataset, arrays = mnist
     files = idx_files(arrays)
     if compressed:
@@ -194,9 +192,7 @@ def test_idx_from_every_layout(
     assert_stored(dataset, arrays, tmp_path / "data")
 
 
-def test_files_under_the_root_are_found_without_being_named(
-    mnist: tuple[Dataset, Decoded], tmp_path: Path
-) -> None:
+def test_files_under_the_root_are_found_without_being_named(mnist: tuple[Dataset, Decoded], tmp_path: Path) -> None:
     dataset, arrays = mnist
     write_files(tmp_path / "MNIST" / "raw", idx_files(arrays))
     get(dataset, tmp_path, say=say_nothing)
@@ -491,14 +487,10 @@ def test_the_official_files_are_those_that_torchvision_knows(monkeypatch: pytest
     for dataset in DATASETS.values():
         servers = sources.official_servers(dataset)
         assert all(server.address.endswith("/") for server in servers)
-        expected = (
-            {"cifar-10-python.tar.gz"} if dataset.file_format == "cifar" else {f"{n}.gz" for n in IDX_FILES}
-        )
+        expected = {"cifar-10-python.tar.gz"} if dataset.file_format == "cifar" else {f"{n}.gz" for n in IDX_FILES}
         assert all(set(server.md5) == expected for server in servers)
 
 
 def test_an_unknown_name_is_answered_with_the_nearest() -> None:
-    with pytest.raises(
-        DataError, match=r"Unknown dataset 'FashionMNIST': expected .* Did you mean 'fashion_mnist'"
-    ):
+    with pytest.raises(DataError, match=r"Unknown dataset 'FashionMNIST': expected .* Did you mean 'fashion_mnist'"):
         find("FashionMNIST")

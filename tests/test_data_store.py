@@ -60,9 +60,7 @@ def test_arrays_have_the_documented_shapes_and_types(tiny: Dataset) -> None:
     assert [str(array.dtype) for array in arrays] == ["torch.uint8", "torch.int64"] * 2
 
 
-def test_the_root_is_the_argument_or_the_environments_or_data(
-    tiny: Dataset, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_root_is_the_argument_or_the_environments_or_data(tiny: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
     assert path_of(tiny) == Path("data/mnist.bin")
     monkeypatch.setenv("RETHINK_DATA", "elsewhere")
     assert path_of(tiny) == Path("elsewhere/mnist.bin")
@@ -70,9 +68,7 @@ def test_the_root_is_the_argument_or_the_environments_or_data(
 
 
 def test_a_missing_dataset_names_the_remedies(tiny: Dataset) -> None:
-    with pytest.raises(
-        DataError, match=r"MNIST is not in data\. Get it with `rethink data get mnist`, .*--from"
-    ):
+    with pytest.raises(DataError, match=r"MNIST is not in data\. Get it with `rethink data get mnist`, .*--from"):
         load(tiny)
     with pytest.raises(DataError, match="`rethink data get mnist --root there`"):
         load(tiny, "there")
@@ -144,9 +140,7 @@ def test_a_crash_while_writing_leaves_nothing(tiny: Dataset, monkeypatch: pytest
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(
-        DataError, match=r"Cannot write mnist.bin in data: No space left on device\. Choose a folder"
-    ):
+    with pytest.raises(DataError, match=r"Cannot write mnist.bin in data: No space left on device\. Choose a folder"):
         get(tiny)
     assert sorted(os.listdir("data")) == [".mnist.lock", "MNIST"]
 
@@ -163,17 +157,13 @@ def test_a_full_disk_is_named_before_anything_is_got(tiny: Dataset, monkeypatch:
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_read_only_folder_is_named(tiny: Dataset) -> None:
     Path("sealed").mkdir(mode=0o500)
-    with pytest.raises(
-        DataError, match=r"Cannot write mnist.bin in sealed: Permission denied\. Choose .* --root"
-    ):
+    with pytest.raises(DataError, match=r"Cannot write mnist.bin in sealed: Permission denied\. Choose .* --root"):
         get(tiny, "sealed")
 
 
 def test_a_root_that_cannot_be_a_folder_is_named(tiny: Dataset) -> None:
     Path("file").touch()
-    with pytest.raises(
-        DataError, match=r"Cannot write mnist.bin in file: File exists\. Choose .* RETHINK_DATA"
-    ):
+    with pytest.raises(DataError, match=r"Cannot write mnist.bin in file: File exists\. Choose .* RETHINK_DATA"):
         get(tiny, "file")
 
 
@@ -183,9 +173,7 @@ def test_the_second_of_two_processes_waits_and_uses_the_firsts_result(
     """The first is a process that holds the lock and leaves the finished file once it is waited for."""
     get(tiny)
     os.rename("data/mnist.bin", "finished")
-    first = subprocess.Popen(
-        [sys.executable, "-c", HOLDER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
+    first = subprocess.Popen([sys.executable, "-c", HOLDER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert first.stdin is not None
     assert first.stdout is not None
     assert first.stdout.readline() == "locked\n"

@@ -21,7 +21,8 @@ TWO = ["--trainer.devices", "2", "--trainer.strategy", "ddp_fork"]
     "model",
     [
         ["--model", "MLP", "--model.hidden_sizes", "[16]"],
-        # Batch norm over the global batch of both ranks, at a rate at which rounding does not grow; 75 = 4 * 16 + 11 gives them unequal shares of the last one.
+        # Batch norm over the global batch of both ranks, at a rate at which rounding does not grow; 75 = 4 * 16 + 11
+        # gives them unequal shares of the last one.
         ["--model", "WideResNet", "--model.depth", "10", "--model.learning_rate", "0.001"],
     ],
     ids=["MLP", "WideResNet"],

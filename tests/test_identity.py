@@ -89,11 +89,7 @@ def test_the_run_ids_of_finished_runs_stay(changes, golden):
         },
         {"trainer__default_root_dir": "/elsewhere"},
         {"trainer__enable_progress_bar": False},
-        {
-            "trainer__callbacks": [
-                {"class_path": "lightning.pytorch.callbacks.LearningRateMonitor", "init_args": {}}
-            ]
-        },
+        {"trainer__callbacks": [{"class_path": "lightning.pytorch.callbacks.LearningRateMonitor", "init_args": {}}]},
         {"data__root": "/elsewhere"},
         {"data__steps_per_call": 1},
         {"data__seed": 5},  # a link: the one seed counts

@@ -79,9 +79,7 @@ def test_imports_go_downwards(module):
     number, package = layer(module)
     for target in imported(MODULES[module]):
         below, its_package = layer(target)
-        assert below < number or its_package == package, (
-            f"rethink.{module} imports rethink.{target}, which is above it"
-        )
+        assert below < number or its_package == package, f"rethink.{module} imports rethink.{target}, which is above it"
 
 
 def test_the_walk_sees_imports():
@@ -102,11 +100,7 @@ def committed() -> list[Path]:
     except (OSError, subprocess.CalledProcessError):
         pytest.skip("not a git repository")
     paths = [REPOSITORY / name for name in listed.split("\0") if name]
-    return [
-        path
-        for path in paths
-        if path.is_file() and path.suffix not in {".png", ".svg", ".pdf", ".gz", ".bin"}
-    ]
+    return [path for path in paths if path.is_file() and path.suffix not in {".png", ".svg", ".pdf", ".gz", ".bin"}]
 
 
 def test_no_committed_file_holds_a_path_or_a_host_of_one_machine():

@@ -44,9 +44,7 @@ def test_any_split_into_batches_weighs_examples_and_not_batches(cuts):
     assert evaluate(*batches) == pytest.approx(evaluate(slice(0, 5)), rel=1e-12)
 
 
-@pytest.mark.parametrize(
-    ("share", "empty"), [(False, {"corrupted_accuracy", "recovered"}), (True, {"clean_accuracy"})]
-)
+@pytest.mark.parametrize(("share", "empty"), [(False, {"corrupted_accuracy", "recovered"}), (True, {"clean_accuracy"})])
 def test_a_part_without_examples_has_no_value(share, empty):
     measured = evaluate(slice(0, 5), corrupted=torch.full((5,), share))
     assert {name for name, value in measured.items() if math.isnan(value)} == empty
@@ -59,9 +57,7 @@ def test_before_any_example_nothing_has_a_value():
 
 def test_an_infinite_loss_stays_infinite():
     evaluation = Evaluation()
-    evaluation.update(
-        torch.tensor([[0.0, math.inf]]), torch.tensor([0]), torch.tensor([1]), torch.tensor([False])
-    )
+    evaluation.update(torch.tensor([[0.0, math.inf]]), torch.tensor([0]), torch.tensor([1]), torch.tensor([False]))
     assert not math.isfinite(evaluation.compute()["loss"])
 
 

@@ -24,9 +24,7 @@ from rethink.models.small_inception import SmallInceptionNetwork
 from rethink.models.wide_resnet import WideResNetNetwork
 from rethink.randomization import GaussianPixels, RandomLabels, RandomPixels
 
-FOUND = {
-    name: kind for name, kind in subclasses(rethink.models, Classifier).items() if kind is not Classifier
-}
+FOUND = {name: kind for name, kind in subclasses(rethink.models, Classifier).items() if kind is not Classifier}
 every_architecture = pytest.mark.parametrize("kind", FOUND.values(), ids=FOUND)
 
 
@@ -82,18 +80,12 @@ def test_under_batch_norm_there_is_no_bias_and_inception_has_no_scale():
     for network in (SmallInceptionNetwork(), WideResNetNetwork(depth=10)):
         assert all(m.bias is None for m in network.modules() if isinstance(m, Conv2d))
     assert not any(
-        isinstance(m.weight, nn.Parameter)
-        for m in SmallInceptionNetwork().modules()
-        if isinstance(m, BatchNorm)
+        isinstance(m.weight, nn.Parameter) for m in SmallInceptionNetwork().modules() if isinstance(m, BatchNorm)
     )
     assert all(
-        isinstance(m.weight, nn.Parameter)
-        for m in WideResNetNetwork(depth=10).modules()
-        if isinstance(m, BatchNorm)
+        isinstance(m.weight, nn.Parameter) for m in WideResNetNetwork(depth=10).modules() if isinstance(m, BatchNorm)
     )
-    assert all(
-        m.bias is not None for m in SmallInceptionNetwork(batch_norm=False).modules() if isinstance(m, Conv2d)
-    )
+    assert all(m.bias is not None for m in SmallInceptionNetwork(batch_norm=False).modules() if isinstance(m, Conv2d))
 
 
 # What every architecture does.
@@ -123,9 +115,7 @@ def test_the_network_is_a_plain_module(kind):
     assert all(p.grad is not None and p.grad.isfinite().all() for p in network.parameters())
     # The layout of the memory is a matter of speed.
     network.eval()
-    torch.testing.assert_close(
-        network(x), network(x.to(memory_format=torch.channels_last)), rtol=1e-3, atol=1e-4
-    )
+    torch.testing.assert_close(network(x), network(x.to(memory_format=torch.channels_last)), rtol=1e-3, atol=1e-4)
 
 
 @every_architecture
@@ -150,10 +140,7 @@ SWITCHES = {
 @every_architecture
 @pytest.mark.parametrize("switch", SWITCHES.values(), ids=SWITCHES)
 def test_every_switch_takes_a_step_and_has_an_effect(kind, switch, small_steps):
-    if (
-        kind(**switch).network.state_dict().keys() == kind().network.state_dict().keys()
-        and "batch_norm" in switch
-    ):
+    if kind(**switch).network.state_dict().keys() == kind().network.state_dict().keys() and "batch_norm" in switch:
         return  # at its default
     assert small_steps(kind, switch) != small_steps(kind, {})
 
@@ -310,14 +297,10 @@ def test_64_random_labels_are_memorized(model, epochs):
     assert trainer.global_step == 4 * epochs
 
 
-@pytest.mark.parametrize(
-    "randomization", [RandomPixels(), GaussianPixels()], ids=["RandomPixels", "GaussianPixels"]
-)
+@pytest.mark.parametrize("randomization", [RandomPixels(), GaussianPixels()], ids=["RandomPixels", "GaussianPixels"])
 def test_64_random_images_are_memorized(randomization):
     model = MLP()
-    train(
-        model, Synthetic(randomization=randomization, num_train=64, num_test=10, batch_size=16), max_epochs=25
-    )
+    train(model, Synthetic(randomization=randomization, num_train=64, num_test=10, batch_size=16), max_epochs=25)
     assert model.epoch_metrics["train/accuracy"] == 1.0
 
 
@@ -339,9 +322,7 @@ def test_a_margin_that_would_leak_in_is_refused(switch):
 
 
 @every_architecture
-@pytest.mark.parametrize(
-    "bad", [{"dropout": 1.5}, {"learning_rate": 0}, {"weight_decay": -1}, {"momentum": 2}]
-)
+@pytest.mark.parametrize("bad", [{"dropout": 1.5}, {"learning_rate": 0}, {"weight_decay": -1}, {"momentum": 2}])
 def test_impossible_values_are_refused_when_the_model_is_built(kind, bad):
     with pytest.raises(ValueError, match=str(*bad.values())):
         kind(**bad)

@@ -159,9 +159,7 @@ def test_all_windows_flips_and_angles_are_as_likely():
     assert abs(int(epoch.flip.sum()) - 12_500) < 4 * math.sqrt(25_000) / 2
     degrees = epoch.angle.double().rad2deg()
     assert degrees.abs().max() <= MAX_ROTATION == 25
-    assert (
-        (np.histogram(degrees, 10, (-25, 25))[0] - 2500) ** 2 / 2500
-    ).sum() < 27.9  # 9 degrees of freedom, 0.1 %
+    assert ((np.histogram(degrees, 10, (-25, 25))[0] - 2500) ** 2 / 2500).sum() < 27.9  # 9 degrees of freedom, 0.1 %
     columns = torch.stack([*epoch.offset.T, epoch.flip, epoch.angle]).double()
     assert (torch.corrcoef(columns) - torch.eye(4)).abs().max() < 4 / math.sqrt(25_000)
 

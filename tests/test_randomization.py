@@ -143,20 +143,13 @@ def test_shuffled_pixels_are_one_permutation_for_all_images_of_both_parts(scope)
 def test_random_pixels_are_another_permutation_for_every_image(scope):
     randomize = RandomPixels(seed=1, scope=scope)
     same = identify(scope)[None].repeat(30, 1, 1, 1)
-    orders = {
-        part: randomize.images(same, torch.arange(30), part, same).reshape(30, -1)
-        for part in ("train", "test")
-    }
+    orders = {part: randomize.images(same, torch.arange(30), part, same).reshape(30, -1) for part in ("train", "test")}
     places = same[0].flatten()
     everything = torch.cat(list(orders.values()))
-    assert torch.equal(
-        everything.sort(1).values, places.sort().values.expand(60, -1)
-    )  # each is a permutation
+    assert torch.equal(everything.sort(1).values, places.sort().values.expand(60, -1))  # each is a permutation
     for i in range(60):
         agree = (everything == everything[i]).double().mean(1)
-        assert (agree.argsort(descending=True)[0] == i) & (
-            agree.sort().values[-2] < 0.02
-        )  # and no two are alike
+        assert (agree.argsort(descending=True)[0] == i) & (agree.sort().values[-2] < 0.02)  # and no two are alike
 
 
 def test_random_pixels_keep_colours_only_in_scope_pixels():
@@ -234,9 +227,7 @@ EVERY = [
     ),
 ]
 FOUND = subclasses(rethink.randomization, Randomization)
-EVERY += [
-    kind(seed=1) for kind in FOUND.values() if kind not in {Randomization, *map(type, EVERY)}
-]  # and new ones
+EVERY += [kind(seed=1) for kind in FOUND.values() if kind not in {Randomization, *map(type, EVERY)}]  # and new ones
 
 
 def named(randomization: Randomization) -> str:
@@ -254,9 +245,7 @@ def test_an_image_and_a_label_are_drawn_alike_in_every_subset_and_order(randomiz
         assert torch.equal(corrupted[some], of_some[1])
         every = randomization.images(original, index, part, original)
         assert torch.equal(every[some], randomization.images(original[some], some, part, original))
-        assert torch.equal(
-            every, randomization.images(original, index, part, original)
-        )  # drawn again: the same
+        assert torch.equal(every, randomization.images(original, index, part, original))  # drawn again: the same
 
 
 @pytest.mark.parametrize("randomization", EVERY, ids=named)

@@ -43,17 +43,13 @@ def test_a_key_is_the_head_of_the_sha256_of_seed_and_purpose():
     expected = int.from_bytes(hashlib.sha256(b"3/labels/train").digest()[:8], "little")
     assert randomness.key(3, "labels", "train") == expected
     assert randomness.key(0, "order", 1) == 8748431698276096892
-    keys = {
-        randomness.key(seed, what, e) for seed in range(10) for what in ("order", "crop") for e in range(10)
-    }
+    keys = {randomness.key(seed, what, e) for seed in range(10) for what in ("order", "crop") for e in range(10)}
     assert len(keys) == 200
 
 
 def test_the_draws_are_these():
     stream, index = randomness.key(0, "golden"), np.arange(4)
-    assert randomness.uniform(stream, index)[:, 0].tolist() == [
-        (splitmix64(stream, i) >> 11) / 2**53 for i in range(4)
-    ]
+    assert randomness.uniform(stream, index)[:, 0].tolist() == [(splitmix64(stream, i) >> 11) / 2**53 for i in range(4)]
     assert randomness.integers(stream, np.arange(12), 10).tolist() == [2, 6, 3, 1, 2, 5, 9, 4, 8, 0, 3, 0]
     assert randomness.permutation(stream, 10).tolist() == [9, 3, 4, 0, 2, 7, 5, 1, 8, 6]
     expected = [[-0.51253653, 0.91245037, 0.59086913], [0.67535031, -1.07610106, -0.15847749]]
@@ -124,16 +120,12 @@ def test_normal_is_normal():
     assert abs(draws.mean()) < 4 / math.sqrt(size)
     assert abs(draws.var() - 1) < 4 * math.sqrt(2 / size)
     assert abs((draws**4).mean() - 3) < 4 * math.sqrt(96 / size)
-    assert np.abs(np.corrcoef(draws.T) - np.eye(6)).max() < 4.5 / math.sqrt(
-        len(draws)
-    )  # the two of a pair as well
+    assert np.abs(np.corrcoef(draws.T) - np.eye(6)).max() < 4.5 / math.sqrt(len(draws))  # the two of a pair as well
 
 
 def test_a_permutation_is_a_permutation_and_every_place_is_as_likely():
     orders = randomness.permutations(randomness.key(0, "permute"), INDEX, 5)
     assert np.array_equal(np.sort(orders, 1), np.broadcast_to(np.arange(5), orders.shape))
     for place in range(5):
-        assert (
-            (np.bincount(orders[:, place]) - 4000) ** 2 / 4000
-        ).sum() < 18.5  # 4 degrees of freedom, 0.1 %
+        assert ((np.bincount(orders[:, place]) - 4000) ** 2 / 4000).sum() < 18.5  # 4 degrees of freedom, 0.1 %
     assert np.array_equal(np.sort(randomness.permutation(3, 50_000)), np.arange(50_000))

@@ -189,9 +189,7 @@ def test_unfinished_runs_are_left_out(tmp_path: Path) -> None:
         ("history.csv", "epoch,loss\n", r"damaged \(no column step\)"),
     ],
 )
-def test_a_damaged_record_names_the_file_and_the_remedy(
-    tmp_path: Path, file: str, text: str, said: str
-) -> None:
+def test_a_damaged_record_names_the_file_and_the_remedy(tmp_path: Path, file: str, text: str, said: str) -> None:
     path = write_run(tmp_path)
     (path / file).write_text(text)
     with pytest.raises(UserError, match=said):
@@ -324,9 +322,7 @@ def test_mean_and_standard_deviation_over_seeds() -> None:
 
 
 def test_hover_values_lie_on_the_curve_and_tell_a_bound() -> None:
-    series = Series(
-        "ours <1>", [0.0, 0.5, 1.0], [1.0, float("nan"), 3.0], "#000000", censored=[False, False, True]
-    )
+    series = Series("ours <1>", [0.0, 0.5, 1.0], [1.0, float("nan"), 3.0], "#000000", censored=[False, False, True])
     chart = Chart("x", "", [against_corruption("t", "y", [series], chance=0.9, y_limits=(0, 4))])
     (curve,) = Drawing.of(chart, "wide", 1).values
     (x0, y0, *first), (x1, y1, *last) = curve["points"]  # a value that is not finite has no place
@@ -340,9 +336,7 @@ def test_inline_svg_has_no_ids_to_clash_and_takes_the_colour_of_the_page() -> No
     svg = Drawing.of(chart, "wide", 1).svg
     ids = re.findall(r' id="([^"]*)"', svg)
     assert len(ids) == len(set(ids))
-    assert all(
-        identifier in svg.replace(f'id="{identifier}"', "") for identifier in ids
-    )  # each is referred to
+    assert all(identifier in svg.replace(f'id="{identifier}"', "") for identifier in ids)  # each is referred to
     assert "currentColor" in svg
     assert "a &lt;b&gt; &amp; $c$" in svg
     assert not re.search(r"\b(width|height)=\"[\d.]+pt\"", svg)
@@ -383,8 +377,7 @@ def test_the_demo_judges_the_trends(rendered: Path) -> None:
     text = (rendered / "table.md").read_text()
     for line in (
         "A subset, for minutes on a laptop: small AlexNet, 500 images, MLP 1x512, 2,000 images; tested on",
-        "Partly shown: Every setting of Figure 1a reaches 100 % training accuracy. "
-        "4 of 5 runs do; not random pixels.",
+        "Partly shown: Every setting of Figure 1a reaches 100 % training accuracy. 4 of 5 runs do; not random pixels.",
         "Not shown: Time to fit: true labels < shuffled pixels < gaussian < random pixels < random labels. "
         "Here: true labels (10) < shuffled pixels (14) < random labels (32) < gaussian (38) "
         "< random pixels (> 60).",

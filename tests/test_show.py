@@ -59,9 +59,7 @@ def test_the_list_has_finished_and_unfinished_runs(two_runs, capsys):
     main(["show"])
     lines = capsys.readouterr().out.splitlines()
     finished, begun = (" ".join(line.split()) for line in lines if line.strip().startswith("aa"))
-    assert finished == (
-        "aa11bb22cc33 MLP 1x512 PartiallyCorruptedLabels p=0.4 50,000 3 converged 100.00 % 12.00 % 7"
-    )
+    assert finished == ("aa11bb22cc33 MLP 1x512 PartiallyCorruptedLabels p=0.4 50,000 3 converged 100.00 % 12.00 % 7")
     assert begun == "aa99bb22cc33 WideResNet GaussianPixels 1,000 3 unfinished 100.00 % 12.00 % 3"
 
 

@@ -92,18 +92,14 @@ def order_of(**options: int) -> list[int]:
 
 
 def test_the_order_is_a_function_of_seed_and_epoch():
-    assert (
-        order_of() == order_of(calls=1) == randomness.permutation(randomness.key(0, "order", 0), 300).tolist()
-    )
+    assert order_of() == order_of(calls=1) == randomness.permutation(randomness.key(0, "order", 0), 300).tolist()
     assert len({tuple(order_of(seed=seed, epoch=epoch)) for seed in range(2) for epoch in range(3)}) == 6
     assert order_of(calls=4, done=3) == order_of()[3 * 4 * 16 :]  # taken up after three blocks
 
 
 def test_ranks_share_the_global_batches():
     whole = [p for block in batches(75, 16) for p in block.positions]
-    shares = [
-        [p for block in batches(75, 16, rank=rank, ranks=2) for p in block.positions] for rank in (0, 1)
-    ]
+    shares = [[p for block in batches(75, 16, rank=rank, ranks=2) for p in block.positions] for rank in (0, 1)]
     for batch, *parts in zip(whole, *shares, strict=True):
         assert sorted(torch.cat(parts).tolist()) == sorted(batch.tolist())
         assert abs(len(parts[0]) - len(parts[1])) <= 1
@@ -144,9 +140,7 @@ class Steps(Callback):
 
 def test_the_optimizer_really_takes_these_rates_and_a_subset_does_not_shorten_the_decay():
     model, steps = MLP([4], decay=0.5, decay_steps=5), Steps()
-    trainer = train(
-        model, Synthetic(num_train=32, num_test=4, batch_size=16, steps_per_call=1), steps, max_epochs=6
-    )
+    trainer = train(model, Synthetic(num_train=32, num_test=4, batch_size=16, steps_per_call=1), steps, max_epochs=6)
     assert trainer.global_step == 12  # SGD steps, though Lightning stepped no optimizer
     assert steps.rates == [0.01] * 5 + [0.005] * 5 + [0.0025] * 2
     assert model.epoch_metrics["learning_rate"] == 0.0025

@@ -117,9 +117,7 @@ class Demo:
                 )
         return cls(tuple(sorted(runs, key=rank)))
 
-    def select(
-        self, architecture: str, randomization: str | None = None, p: float | None = None
-    ) -> list[Run]:
+    def select(self, architecture: str, randomization: str | None = None, p: float | None = None) -> list[Run]:
         """Runs of an architecture in one setting, named by its class or by its label corruption."""
         return [
             run
@@ -177,9 +175,7 @@ def figure_1a(demo: Demo) -> Artefact:
             [(setting_name(run), not run.crossing(FIT).censored) for name in SETTINGS for run in runs[name]],
             [randomization_style(name).label for name in SETTINGS if not runs[name]],
         ),
-        ordered(
-            "Time to fit: true labels < shuffled pixels < gaussian < random pixels < random labels", times
-        ),
+        ordered("Time to fit: true labels < shuffled pixels < gaussian < random pixels < random labels", times),
     ]
     chart = Chart(
         "fig1a",
@@ -216,9 +212,7 @@ def paper_curves() -> Panel:
         style = randomization_style(name)
         steps, losses = paper_points("fig1a.csv", "step", column)
         series.append(Series(style.label, [step / 1000 for step in steps], losses, style.color, style.dash))
-    return against_step(
-        "The paper: small Inception, 50,000 images", "training loss", series, "thousand steps"
-    )
+    return against_step("The paper: small Inception, 50,000 images", "training loss", series, "thousand steps")
 
 
 # --- Figure 1b ----------------------------------------------------------------------------------------------
@@ -289,9 +283,7 @@ def figure_1c(demo: Demo) -> Artefact:
             examples = min((run.test_size for run in demo.select(architecture)), default=1)
             tolerance = sampling_error(statistics.fmean(q.value for _, q in known), examples) if known else 0
             label = f"{title[0].lower()}{title[1:]}, {architecture_style(architecture).label}"
-            verdicts.append(
-                rising(f"Test error grows with label corruption ({label})", quantities, tolerance)
-            )
+            verdicts.append(rising(f"Test error grows with label corruption ({label})", quantities, tolerance))
         panels.append(against_corruption(title, "test error", series, chance, (0, 1)))
     random = [
         (architecture_style(architecture).label, 1 - error)

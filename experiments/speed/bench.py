@@ -2,25 +2,27 @@
 
     python experiments/speed/bench.py [--quick] [--networks MLP SmallAlexNet] [--rounds 5] [--threads 2]
 
-Contestants take turns in one process, round by round; a ratio is of two turns of the same round, so that what else
-the machine does meets both. The table has the median over the rounds, the least and the largest. On a busy machine
-say `--threads 1`: two threads that wait for each other at every operation measure the scheduler.
+Contestants take turns in one process, round by round; a ratio is of two turns of the same round, so that
+what else the machine does meets both. The table has the median over the rounds, the least and the largest.
+On a busy machine say `--threads 1`: threads that wait for each other at every operation measure the
+scheduler.
 
-- "Step" is index gather, preprocessing and `sgd_step` at batch 128, in bf16 autocast where the processor
-  multiplies it (`rethink.precision`) and channels_last, as `Classifier.training_step` does it. Against it stand
-  (a) "PIL loop": the loop of the first author's public demo (github.com/pluskid/fitting-random-labels):
-  every image a PIL image that torchvision's transforms crop and turn into a tensor, here with the paper's per-image
-  standardization, one DataLoader worker, float32, torch's own layers, optimizer and order of memory, and numbers
-  fetched at every step; (b) "fp32 NCHW": the same step as ours in float32, images and weights contiguous, with
-  torch's own local response normalization.
-- "Epoch" is one epoch on a subset of the training images, then the evaluation of this subset and of
-  a test subset, against (a) on the same images.
-- "Lightning" is an epoch of `Trainer.fit` with the callbacks of the command line, from one end of an epoch to
-  the next, against a plain loop around the same step and the same evaluations. Start-up is not in it.
-- "Load CIFAR-10" is what a run does when the data set is there: read it and verify its checksums.
+- "step": index gather, preprocessing and `sgd_step` at batch 128, in bf16 autocast where the processor
+  multiplies it (`rethink.precision`) and channels_last, as `Classifier.training_step` does it. Against it:
+    (a) "PIL loop", in the style of the first author's public demo (github.com/pluskid/fitting-random-labels):
+        every image a PIL image that torchvision's transforms crop and turn into a tensor, here with the
+        paper's per-image standardization; a DataLoader with one worker; float32 in torch's default memory
+        order, torch's own local response normalization; numbers fetched at every step;
+    (b) "fp32 NCHW": our step in float32, images and weights contiguous, with the same normalization as (a).
+- "epoch": an epoch on a subset of the training images, then the evaluation of this subset and of a test
+  subset, against (a) on the same images.
+- "Lightning": an epoch of `Trainer.fit` with the callbacks of the command line, from one end of an epoch to
+  the next, against a bare loop around the same step and the same evaluations. Start-up is not in it.
+- "Load CIFAR-10": what a run does when the data set is there: read it and verify its checksums.
 
-It writes `bench.json` (every turn) and `bench.md` (the table) into results/bench/, and exits with 0 whatever the
-ratios are: a speed is not a test. Without CIFAR-10 in the store the images are generated, and a note says so.
+It writes `bench.json` (every turn) and `bench.md` (the table) into results/bench/, and exits with 0
+whatever the ratios are: a speed is not a test. Without CIFAR-10 in the store the images are generated, and
+a note says so.
 
 To add a measurement, write a function from a `Setting` to rows and name it in `MEASUREMENTS`.
 """
@@ -29,6 +31,7 @@ import argparse
 import contextlib
 import io
 import json
+import logging
 import os
 import statistics
 import tempfile
@@ -55,7 +58,6 @@ from rethink.callbacks.history import History
 from rethink.callbacks.label_corruption import LabelCorruption
 from rethink.callbacks.progress import ProgressDisplay
 from rethink.callbacks.record import Record
-from rethink.cli.training import _be_quiet
 from rethink.data import CIFAR10, ImageDataModule, Synthetic
 from rethink.data.catalog import DataError
 from rethink.data.datamodule import EVALUATION_CHUNK
@@ -103,7 +105,7 @@ class Setting:
 
 @dataclass(frozen=True)
 class Row:
-    """The turns of two contestants, one pair a round; rates want a ratio above the goal, durations one below."""
+    """The turns of two contestants, a pair a round; rates want a ratio over the goal, durations one below."""
 
     measured: str
     against: str | None
@@ -181,7 +183,7 @@ def epochs(setting: Setting) -> Iterator[Row]:
         for turns, epoch in zip(durations, (our_epoch, their_epoch), strict=True):
             turns.append(_seconds(epoch))
     rates = [[len(train) / seconds for seconds in turns] for turns in durations]
-    yield Row("MLP 1x512, epoch", PIL_LOOP, "images/s", *rates, EPOCH_GOAL)
+    yield Row("MLP 1x512, epoch", PIL_LOOP, "images/s", rates[0], rates[1], EPOCH_GOAL)
 
 
 def lightning(setting: Setting) -> Iterator[Row]:
@@ -459,8 +461,8 @@ def _table(rows: list[Row], setting: Setting, load: float) -> Table:
         "(what other processes took; 0 is a quiet machine).",
         ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
         + f", commit {machine['git_commit']}.",
-        f"Images per second, or seconds: medians of {setting.rounds} interleaved rounds; the ratio is ours to theirs "
-        "within a round.",
+        f"Images per second, or seconds: medians of {setting.rounds} interleaved rounds; a ratio is ours to "
+        "theirs within a round.",
     ]
     if not setting.autocast:
         notes.append("This processor does not multiply bf16: ours is float32 too; the goals are for bf16.")
@@ -509,8 +511,7 @@ def _json(rows: list[Row], setting: Setting, load: float) -> str:
         "rounds": setting.rounds,
         "seconds": setting.seconds,
         "rows": [
-            vars(row)
-            | {"judged": {f.__name__: f(row.judged) for f in (statistics.median, min, max)}, "met": row.met}
+            vars(row) | {"judged": {f.__name__: f(row.judged) for f in (statistics.median, min, max)}, "met": row.met}
             for row in rows
         ],
     }
@@ -528,7 +529,7 @@ def main() -> None:
     options = parser.parse_args()
     quick = options.quick
     load = os.getloadavg()[0]
-    _be_quiet()
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     setting = Setting(
         data=_data(train_size=10_000 if quick else None),
         networks=options.networks or (["SmallAlexNet", "MLP"] if quick else list(NETWORKS)),

@@ -63,23 +63,16 @@ def table_of(runs: Sequence[Run]) -> Table:
         for randomization, labels in LABELS.items():
             train, test = theirs[paper_name, labels]
             found = [r for r in runs if (r.architecture, r.randomization) == (architecture, randomization)]
-            for run in found:
-                rows.append(
-                    [
-                        architecture_style(architecture).label,
-                        labels,
-                        run.seed,
-                        *(run.crossing(rule) for rule in RULES),
-                        run.final("train/accuracy"),
-                        train,
-                        run.final("test/accuracy"),
-                        test,
-                    ]
-                )
+            name = architecture_style(architecture).label
+            rows += [
+                [
+                    *(name, labels, run.seed, *(run.crossing(rule) for rule in RULES)),
+                    *(run.final("train/accuracy"), train, run.final("test/accuracy"), test),
+                ]
+                for run in found
+            ]
             if not found:
-                rows.append(
-                    [architecture_style(architecture).label, labels, None, None, None, None, train, None, test]
-                )
+                rows.append([name, labels, None, None, None, None, train, None, test])
                 missing.append(architecture)
     notes = [f"Not run: {name}. To run it: {COMMAND} {name}" for name in dict.fromkeys(missing)]
     columns = [

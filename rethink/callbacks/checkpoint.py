@@ -81,7 +81,7 @@ def find_checkpoint(folder: Path) -> Path | None:
 def _readable(path: Path) -> bool:
     try:
         torch.load(path, map_location="meta", weights_only=True, mmap=True)
-    except Exception as error:  # noqa: BLE001  (torch raises many kinds for a damaged file)
+    except Exception as error:
         print(f"{path} is damaged ({type(error).__name__}) and is passed over.")
         return False
     return True

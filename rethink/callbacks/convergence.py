@@ -29,7 +29,7 @@ class Convergence(Measurement):
 
     def __init__(
         self,
-        rules: list[str] = RULES,  # noqa: B006  (never changed; a list is what YAML has)
+        rules: list[str] = RULES,
         stop_rule: str = "accuracy>=0.99",
         stop_after: NonNegativeInt | None = None,
     ) -> None:
@@ -77,9 +77,7 @@ class Convergence(Measurement):
             "stop_rule": self.stop_rule,
             "rules": {name: self._crossing(name) for name in self.rules},
             "onset": onset,
-            "onset_to_convergence": {
-                unit: fitted[unit] - onset[unit] if both else None for unit in ("epoch", "step")
-            },
+            "onset_to_convergence": {unit: fitted[unit] - onset[unit] if both else None for unit in ("epoch", "step")},
             "diverged": {"epoch": self.diverged[0], "step": self.diverged[1]} if self.diverged else None,
         }
 

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 import time
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,9 @@ class History(Measurement):
         row["images_per_second"] = len(training_set(trainer)) / trained
         self.rows.append(row)
         self.write(trainer)
+        for logger in trainer.loggers:  # they mirror the history, whole, against the optimizer step
+            logger.log_metrics({k: v for k, v in row.items() if k != "step" and math.isfinite(v)}, step)
+            logger.save()
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Forgets the epochs that were trained after the checkpoint from which a run goes on."""

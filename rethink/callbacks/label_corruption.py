@@ -18,7 +18,8 @@ class LabelCorruption(Measurement):
 
     probability: with which a label was corrupted. corrupted: number of training labels drawn anew. changed: number
     that really differ. clean_accuracy, corrupted_accuracy: training accuracy on the two parts. recovered: share of
-    the corrupted examples that the network predicts with their true label.
+    the corrupted examples that the network predicts with their true label; where every label is fitted it is the
+    share whose drawn label happens to be the true one, about 1/K.
     """
 
     part = "label_corruption"

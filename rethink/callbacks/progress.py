@@ -100,7 +100,7 @@ class ProgressDisplay(ProgressBar):
     def _total_steps(trainer: Trainer) -> float:
         loader: Any = trainer.train_dataloader
         epochs = trainer.max_epochs if trainer.max_epochs not in (None, -1) else float("inf")
-        total = loader.steps * epochs  # type: ignore[operator]
+        total: float = loader.steps * epochs
         return min(total, trainer.max_steps) if trainer.max_steps != -1 else total
 
     def _print(self) -> None:

@@ -2,14 +2,13 @@
 
 import argparse
 from pathlib import Path
-from typing import Never
 
 from rich.console import Console
 from rich.table import Table
 
+from rethink.cli.arguments import Parser
 from rethink.data.catalog import DATASETS, find
 from rethink.data.store import get, status
-from rethink.errors import UserError
 
 
 def main(args: list[str]) -> None:
@@ -25,19 +24,10 @@ def main(args: list[str]) -> None:
         _status(options)
 
 
-class _Parser(argparse.ArgumentParser):
-    """A parser whose errors are one message instead of usage lines."""
-
-    def error(self, message: str) -> Never:
-        raise UserError(f"{self.prog}: {message}. See `{self.prog} --help`")
-
-
-def _parser() -> _Parser:
-    parser = _Parser(
-        prog="rethink data", description="Get datasets and see what is there.", allow_abbrev=False
-    )
+def _parser() -> Parser:
+    parser = Parser(prog="rethink data", description="Get datasets and see what is there.", allow_abbrev=False)
     commands = parser.add_subparsers(dest="command", required=True, metavar="{get,status}")
-    root = _Parser(add_help=False)
+    root = Parser(add_help=False)
     root.add_argument(
         "--root", type=Path, metavar="DIR", help="the folder of datasets (default: $RETHINK_DATA, else data)"
     )

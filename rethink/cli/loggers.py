@@ -14,9 +14,7 @@ from lightning.pytorch.loggers import WandbLogger
 WANDB = "lightning.pytorch.loggers.WandbLogger"
 
 
-def complete(
-    options: Namespace, folder: Path, run_id: str, settings: dict[str, Any], command: str | None
-) -> None:
+def complete(options: Namespace, folder: Path, run_id: str, settings: dict[str, Any], command: str | None) -> None:
     """Adds the logger that `--wandb` asks for, and fills in what only the run knows and the user left open.
 
     Args:

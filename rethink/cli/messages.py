@@ -57,9 +57,7 @@ class Parser(LightningArgumentParser):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{"allow_abbrev": False, **kwargs})
 
-    def add_class_arguments(
-        self, theclass: type, nested_key: str | None = None, *args: Any, **kwargs: Any
-    ) -> Any:
+    def add_class_arguments(self, theclass: type, nested_key: str | None = None, *args: Any, **kwargs: Any) -> Any:
         """Adds the arguments of a class. A logger need not be told where to write: it is the run's folder."""
         added = super().add_class_arguments(theclass, nested_key, *args, **kwargs)
         if nested_key is None:

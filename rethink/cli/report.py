@@ -1,6 +1,5 @@
 """`rethink report EXPERIMENT`: tables, figures and page from whatever records there are."""
 
-import argparse
 import importlib.util
 import sys
 from pathlib import Path
@@ -8,6 +7,7 @@ from types import ModuleType
 
 from rich.console import Console
 
+from rethink.cli.arguments import Parser
 from rethink.errors import UserError
 from rethink.records.run import Run
 from rethink.sweep.experiment import EXPERIMENTS, Experiment
@@ -16,7 +16,7 @@ from rethink.sweep.plan import plan
 
 def main(args: list[str]) -> None:
     """Runs `rethink report ARGS`."""
-    parser = argparse.ArgumentParser(prog="rethink report", description="Tables, figures and a page from records.")
+    parser = Parser(prog="rethink report", description="Tables, figures and a page from records.")
     parser.add_argument("experiment", help="a folder of experiments/")
     parser.add_argument("--output", type=Path, help="default: results/EXPERIMENT")
     options = parser.parse_args(args)

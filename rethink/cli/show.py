@@ -31,12 +31,8 @@ def main(args: list[str]) -> None:
     Raises:
         UserError: There is no such run, or its files are damaged.
     """
-    parser = Parser(
-        prog="rethink show", description="Print the runs there are, or a run's record and its curves."
-    )
-    parser.add_argument(
-        "run", nargs="?", help="run_id, its first digits, or folder; by default all runs are listed"
-    )
+    parser = Parser(prog="rethink show", description="Print the runs there are, or a run's record and its curves.")
+    parser.add_argument("run", nargs="?", help="run_id, its first digits, or folder; by default all runs are listed")
     parser.add_argument("--runs", type=Path, help="folder of the runs (default: $RETHINK_RUNS, else runs)")
     parser.add_argument("--json", action="store_true", help="print the record, or all records, as JSON")
     options = parser.parse_args(args)
@@ -176,9 +172,7 @@ def _show(folder: Path) -> None:
 def _record_groups(record: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """The record as a person reads it: group -> name -> text."""
     model, data, environment = record["model"], record["data"], record.get("environment", {})
-    arguments = {
-        k: v for k, v in model["init_args"].items() if k not in ("seed", "image_shape", "num_classes")
-    }
+    arguments = {k: v for k, v in model["init_args"].items() if k not in ("seed", "image_shape", "num_classes")}
     randomization = {k: v for k, v in record["randomization"].items() if k != "class"}
     final = record["final"]
     durations = record.get("durations", {})
@@ -195,11 +189,7 @@ def _record_groups(record: dict[str, Any]) -> dict[str, dict[str, Any]]:
         },
         f"at epoch {final.get('epoch')}, step {final.get('step')}": {
             name.removesuffix("/accuracy"): f"accuracy {_percent(final[name])}"
-            + (
-                f", loss {final[loss]:.4g}"
-                if final.get(loss := name.replace("accuracy", "loss")) is not None
-                else ""
-            )
+            + (f", loss {final[loss]:.4g}" if final.get(loss := name.replace("accuracy", "loss")) is not None else "")
             for name in final
             if name.endswith("/accuracy")
         }

@@ -1,13 +1,12 @@
 """`rethink sweep plan|run|status EXPERIMENT`."""
 
-import argparse
 import shlex
 from collections import Counter
-from typing import Never
 
 from rich.console import Console
 from rich.table import Table
 
+from rethink.cli.arguments import Parser
 from rethink.errors import UserError
 from rethink.sweep.experiment import Experiment
 from rethink.sweep.plan import plan
@@ -35,15 +34,8 @@ def main(args: list[str]) -> None:
         print(", ".join(f"{count} {state}" for state, count in Counter(run.state for run in runs).items()))
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> Never:
-        raise UserError(f"{self.prog}: {message}. See `rethink sweep --help`")
-
-
-def _parser() -> _Parser:
-    parser = _Parser(
-        prog="rethink sweep", description="Run what is missing of an experiment.", allow_abbrev=False
-    )
+def _parser() -> Parser:
+    parser = Parser(prog="rethink sweep", description="Run what is missing of an experiment.")
     parser.add_argument(
         "command",
         choices=("plan", "run", "status"),

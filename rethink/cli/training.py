@@ -5,7 +5,7 @@ import logging
 import os
 import shutil
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -49,9 +49,7 @@ def main(args: list[str]) -> None:
         _run(RethinkCLI, args)
     except _Done as done:
         print(done)
-    except (
-        MisconfigurationException
-    ) as error:  # options of the trainer that do not go together, or not on this machine
+    except MisconfigurationException as error:  # options of the trainer that do not go together, or not on this machine
         raise UserError(f"the trainer refuses this: {str(error).splitlines()[0]}") from error
 
 
@@ -116,9 +114,7 @@ class RethinkCLI(LightningCLI):
             default=None,
             help="Log to Weights & Biases, or not. Default: off, unless configs/logger/wandb.yaml is used.",
         )
-        parser.add_argument(
-            "--group", type=str | None, default=None, help="W&B group, such as the experiment."
-        )
+        parser.add_argument("--group", type=str | None, default=None, help="W&B group, such as the experiment.")
         parser.add_argument("--tags", type=list[str], default=[], help="W&B tags.")
         for callback, key in (
             (Convergence, "convergence"),
@@ -153,9 +149,7 @@ class RethinkCLI(LightningCLI):
         """Finds the run that these options describe, before anything heavy is built."""
         self._check()
         self._dump_config()
-        self.settings: dict[str, Any] = {
-            k: v for k, v in self.config_dump.items() if k not in ("config", "force")
-        }
+        self.settings: dict[str, Any] = {k: v for k, v in self.config_dump.items() if k not in ("config", "force")}
         self.run_id = run_id(self._identified(self.settings))
         self.folder = Path(self.options.runs or os.environ.get("RETHINK_RUNS", "runs")) / self.run_id
         self.saved = self._parser(self.subcommand).dump(self._repeatable(), skip_none=False)
@@ -172,9 +166,12 @@ class RethinkCLI(LightningCLI):
             require_complete("data.randomization", data.init_args.randomization.class_path)
         if str(self.options.trainer.precision) in ("16", "16-mixed"):
             raise UserError(
-                f"--trainer.precision {self.options.trainer.precision}: float16 needs a scaled loss, which the "
-                f"steps here do not have. Use --precision with one of {', '.join(get_args(Precision))}."
+                f"--trainer.precision {self.options.trainer.precision}: float16 needs a scaled loss, which "
+                f"the steps here do not have. Use --precision with one of {', '.join(get_args(Precision))}."
             )
+        trainer = self.options.trainer
+        if trainer.limit_train_batches or trainer.overfit_batches or trainer.val_check_interval:
+            data.init_args.steps_per_call = 1  # Lightning counts calls: so that these count steps
         weights = self.options.get("ckpt_path")
         if weights and not Path(weights).is_file():
             raise UserError(f"--ckpt_path {weights}: there is no such file.")
@@ -218,9 +215,7 @@ class RethinkCLI(LightningCLI):
         if chosen["precision"] is None:
             gpu = chosen["accelerator"] in ("auto", "gpu", "cuda") and torch.cuda.is_available()
             wanted = self.options.precision
-            options["precision"] = (
-                probe(torch.device("cuda" if gpu else "cpu")) if wanted == "auto" else wanted
-            )
+            options["precision"] = probe(torch.device("cuda" if gpu else "cpu")) if wanted == "auto" else wanted
         return super().instantiate_trainer(**kwargs, **options)
 
     # The commands.
@@ -249,15 +244,19 @@ class RethinkCLI(LightningCLI):
 
     def validate(self, **kwargs: Any) -> None:
         """Evaluates the run's final weights."""
-        kwargs = self._with_weights(kwargs)
-        with loggers.session(self.trainer, self.settings):
-            self.trainer.validate(**kwargs)
+        self._evaluate(self.trainer.validate, kwargs)
 
     def test(self, **kwargs: Any) -> None:
         """Evaluates the run's final weights."""
-        kwargs = self._with_weights(kwargs)
+        self._evaluate(self.trainer.test, kwargs)
+
+    def _evaluate(self, evaluate: Callable[..., Any], kwargs: dict[str, Any]) -> None:
+        kwargs = self._with_weights(kwargs) | {"verbose": False}  # Lightning's table cuts our names off
         with loggers.session(self.trainer, self.settings):
-            self.trainer.test(**kwargs)
+            evaluate(**kwargs)
+        if self.trainer.is_global_zero:
+            for name, value in self.model.epoch_metrics.items():
+                print(f"{name:<26}{value:.6g}")
 
     def predict(self, **kwargs: Any) -> None:
         """Writes `predictions.csv` into the run's folder: index, true label, prediction, its probability."""
@@ -279,8 +278,8 @@ class RethinkCLI(LightningCLI):
         weights = kwargs.get("ckpt_path") or self.folder / "checkpoints" / "final.ckpt"
         if not Path(weights).is_file():
             raise UserError(
-                f"there are no weights at {weights}. Train the run first (`rethink fit` with the same options), "
-                "or name a file with --ckpt_path."
+                f"there are no weights at {weights}. Train the run first (`rethink fit` with the same "
+                "options), or name a file with --ckpt_path."
             )
         return kwargs | {"ckpt_path": weights}
 
@@ -304,9 +303,7 @@ class RethinkCLI(LightningCLI):
                 finally:
                     self._leave_nothing_empty()
         except Timeout:
-            raise UserError(
-                f"{self.folder} is being trained by another process. Wait for it, or stop it."
-            ) from None
+            raise UserError(f"{self.folder} is being trained by another process. Wait for it, or stop it.") from None
         except PermissionError as error:
             raise UserError(
                 f"cannot write to {error.filename}. Give permission, or choose another folder with --runs."
@@ -350,7 +347,6 @@ def _be_quiet() -> None:
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
     warnings.filterwarnings("ignore", message=".*smaller than the logging interval.*")
     warnings.filterwarnings("ignore", message=".*your dataloader is not resumable.*")
-    warnings.filterwarnings(
-        "ignore", message=".*when logging on epoch level in distributed setting.*"
-    )  # exact already
+    warnings.filterwarnings("ignore", message=".*when logging on epoch level in distributed setting.*")  # exact already
+    warnings.filterwarnings("ignore", message=".*logger=True.* but have no logger configured.*")
     warnings.filterwarnings("ignore", message=".*treespec.*LeafSpec.*")

@@ -24,9 +24,9 @@ class Block:
     positions: tuple[Tensor, ...]
     sizes: tuple[int, ...]
 
-    def to(self, device: torch.device, **kwargs: bool) -> "Block":
+    def to(self, device: torch.device, non_blocking: bool = False) -> "Block":
         """The same block on a device (Lightning calls this)."""
-        positions = tuple(p.to(device, **kwargs) for p in self.positions)
+        positions = tuple(p.to(device, non_blocking=non_blocking) for p in self.positions)
         return replace(self, split=self.split.to(device), positions=positions)
 
 
@@ -82,9 +82,9 @@ class Chunk:
     split: Split
     positions: Tensor
 
-    def to(self, device: torch.device, **kwargs: bool) -> "Chunk":
+    def to(self, device: torch.device, non_blocking: bool = False) -> "Chunk":
         """The same chunk on a device (Lightning calls this)."""
-        return Chunk(self.split.to(device), self.positions.to(device, **kwargs))
+        return Chunk(self.split.to(device), self.positions.to(device, non_blocking=non_blocking))
 
 
 @dataclass(frozen=True)

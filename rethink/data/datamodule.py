@@ -144,16 +144,14 @@ class ImageDataModule(LightningDataModule):
         kept = available - self.validation_size if self.train_size is None else self.train_size
         if self.validation_size + kept > available or kept < 1:
             raise UserError(
-                f"train_size {self.train_size} and validation_size {self.validation_size} do not fit: "
+                f"--data.train_size {self.train_size} and --data.validation_size {self.validation_size} do not fit: "
                 f"{type(self).__name__} has {available} training images. Choose smaller ones."
             )
         order = randomness.tensor(randomness.permutation(randomness.key(self.subset_seed, "subset"), available))
         held_out, rest = order[: self.validation_size], order[self.validation_size :]
         return rest[:kept].sort().values, held_out.sort().values
 
-    def _split(
-        self, name: str, arrays: Arrays, part: Part, index: Tensor, randomization: Randomization
-    ) -> Split:
+    def _split(self, name: str, arrays: Arrays, part: Part, index: Tensor, randomization: Randomization) -> Split:
         if part == "train":
             images, true_labels = arrays.train_images[index], arrays.train_labels[index]
         else:
@@ -184,6 +182,6 @@ def _choose(available: int, wanted: int | None, seed: int, purpose: str, option:
     if wanted is None:
         return torch.arange(available)
     if wanted > available:
-        raise UserError(f"{option} {wanted} is more than the {available} images there are. Choose a smaller one.")
+        raise UserError(f"--data.{option} {wanted} is more than the {available} images there are. Choose fewer.")
     order = randomness.permutation(randomness.key(seed, "subset", purpose), available)
     return randomness.tensor(order[:wanted]).sort().values

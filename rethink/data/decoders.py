@@ -59,9 +59,7 @@ def cifar_python(dataset: Dataset, read: Read) -> Decoded:
 def cifar_binary(dataset: Dataset, read: Read) -> Decoded:
     """CIFAR's binary version: records of a label byte and 3 x 32 x 32 values."""
     record_bytes = 1 + int(np.prod(dataset.image_shape))
-    batches = [
-        np.frombuffer(read(f"{name}.bin"), dtype=np.uint8).reshape(-1, record_bytes) for name in CIFAR_BATCHES
-    ]
+    batches = [np.frombuffer(read(f"{name}.bin"), dtype=np.uint8).reshape(-1, record_bytes) for name in CIFAR_BATCHES]
     return _join_batches(
         [_channels_last(dataset, batch[:, 1:]) for batch in batches],
         [batch[:, 0] for batch in batches],
@@ -138,9 +136,7 @@ def deb_data(package: bytes) -> io.BytesIO:
 
 
 def _unpickle(content: bytes) -> dict[str, Any]:
-    batch = _ArraysOnly(
-        io.BytesIO(content), encoding="latin1"
-    ).load()  # Python 2's strings, as torchvision does
+    batch = _ArraysOnly(io.BytesIO(content), encoding="latin1").load()  # Python 2's strings, as torchvision does
     if not isinstance(batch, dict):
         raise Unusable(f"a batch is pickled as {type(batch).__name__}, expected dict")
     return batch

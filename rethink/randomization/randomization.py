@@ -26,7 +26,7 @@ class Randomization:
         self.seed = seed
 
     def labels(self, labels: Tensor, index: Tensor, num_classes: int, part: Part) -> tuple[Tensor, Tensor]:
-        """The labels to train on, (n,) int64, and which of them were corrupted (drawn anew, perhaps equal), (n,) bool."""
+        """The labels to train on, (n,) int64, and which were corrupted (drawn anew, perhaps equal), (n,) bool."""
         return labels, labels.new_zeros(labels.shape).bool()
 
     def images(self, images: Tensor, index: Tensor, part: Part, reference: Tensor) -> Tensor:

@@ -26,7 +26,8 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], object], *, durabl
         partial.chmod(0o666 & ~_umask())
         os.replace(partial, path)
     except OSError as error:
-        raise UserError(f"Cannot write {path}: {error.strerror or error}. Make room or give permission, and go on.") from error
+        reason = error.strerror or error
+        raise UserError(f"Cannot write {path}: {reason}. Make room or give permission, and go on.") from error
     finally:
         if partial is not None:
             partial.unlink(missing_ok=True)

@@ -17,7 +17,7 @@ Config = dict[str, Any]
 _INERT_TRAINER = {
     *("accelerator", "strategy", "devices", "num_nodes", "plugins", "sync_batchnorm", "use_distributed_sampler"),
     *("logger", "log_every_n_steps", "enable_progress_bar", "enable_model_summary", "profiler", "barebones"),
-    *("default_root_dir", "enable_checkpointing", "num_sanity_val_steps", "inference_mode", "max_time"),
+    *("default_root_dir", "enable_checkpointing", "num_sanity_val_steps", "inference_mode"),
     *("deterministic", "benchmark", "detect_anomaly", "enable_autolog_hparams", "model_registry"),
 }
 _INERT_CALLBACKS = ("ProgressBar", "Summary", "Monitor", "Checkpoint", "Timer")

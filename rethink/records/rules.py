@@ -27,8 +27,8 @@ class Rule:
         match = re.fullmatch(r"(accuracy>=|loss<)(\d*\.?\d+)", text.replace(" ", ""))
         if match is None:
             raise UserError(
-                f"{text!r} is no convergence rule. Expected accuracy>=A with A in (0, 1], or loss<L, such as "
-                "accuracy>=0.99 or loss<0.1."
+                f"{text!r} is no convergence rule (--convergence.rules, --convergence.stop_rule). Expected "
+                "accuracy>=A with A in (0, 1], or loss<L, such as accuracy>=0.99 or loss<0.1."
             )
         rule = cls(match[1].rstrip(">=<"), float(match[2]))
         if rule.threshold == 0 or (rule.metric == "accuracy" and rule.threshold > 1):

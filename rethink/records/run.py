@@ -128,9 +128,7 @@ class Run:
         """When the run passed a named rule such as `accuracy>=1.0`."""
         rules = self.record["convergence"]["rules"]
         if rule not in rules:
-            raise UserError(
-                f"{self.path}: no convergence rule {rule!r} in this record; it has {', '.join(rules)}."
-            )
+            raise UserError(f"{self.path}: no convergence rule {rule!r} in this record; it has {', '.join(rules)}.")
         passed = rules[rule]
         last = passed if passed["outcome"] == "converged" else self.record["final"]
         return Crossing(passed["outcome"], int(last["epoch"]), int(last["step"]))
@@ -197,9 +195,7 @@ def _read_history(path: Path) -> Columns:
 
 
 def _damaged(path: Path, file: Path, reason: str) -> UserError:
-    return UserError(
-        f"{file}: damaged ({reason}). Delete {path / 'record.json'}, then repeat the run: {_fit(path)}"
-    )
+    return UserError(f"{file}: damaged ({reason}). Delete {path / 'record.json'}, then repeat the run: {_fit(path)}")
 
 
 def _fit(path: Path) -> str:

@@ -97,9 +97,7 @@ class Chart:
         """Write `name.png` (160 dpi, white) and `name.svg` into `folder`."""
         figure = draw(self.panels, columns=len(self.panels))
         with matplotlib.rc_context(_STYLE):
-            figure.savefig(
-                folder / f"{self.name}.png", dpi=160, facecolor="white", metadata={"Software": None}
-            )
+            figure.savefig(folder / f"{self.name}.png", dpi=160, facecolor="white", metadata={"Software": None})
         (folder / f"{self.name}.svg").write_text(_svg(figure, salt=self.name, face="white"), encoding="utf-8")
 
     def drawings(self) -> list["Drawing"]:
@@ -127,9 +125,7 @@ class Drawing:
             for axes, panel in zip(figure.axes, chart.panels, strict=True)
             for series in panel.series
         ]
-        return cls(
-            layout, figure.get_figwidth(), _inline(_svg(figure, salt=f"{chart.name}-{layout}")), values
-        )
+        return cls(layout, figure.get_figwidth(), _inline(_svg(figure, salt=f"{chart.name}-{layout}")), values)
 
 
 def against_step(title: str, y_label: str, series: Sequence[Series], x_label: str = "step") -> Panel:
@@ -185,11 +181,7 @@ _STYLE: Any = {  # Any: the type of the keys changed between the releases of mat
 def draw(panels: Sequence[Panel], columns: int) -> Figure:
     """The panels in a grid of `columns`, with one legend below for all of them."""
     rows = math.ceil(len(panels) / columns)
-    size = (
-        (4.3 * columns + 0.4, 3.3 * rows + 0.5)
-        if columns > 1
-        else (5.0 if rows == 1 else 4.4, 3.1 * rows + 0.5)
-    )
+    size = (4.3 * columns + 0.4, 3.3 * rows + 0.5) if columns > 1 else (5.0 if rows == 1 else 4.4, 3.1 * rows + 0.5)
     with matplotlib.rc_context(_STYLE):
         figure = Figure(figsize=size, layout=ConstrainedLayoutEngine(h_pad=0.08))
         FigureCanvasAgg(figure)

@@ -70,9 +70,7 @@ class Table:
 
     def shown(self) -> list[list[str]]:
         """The rows as a reader sees them."""
-        return [
-            [column.show(cell) for column, cell in zip(self.columns, row, strict=True)] for row in self.rows
-        ]
+        return [[column.show(cell) for column, cell in zip(self.columns, row, strict=True)] for row in self.rows]
 
     def to_markdown(self) -> str:
         def line(cells: Iterable[str]) -> str:
@@ -102,9 +100,7 @@ class Table:
             padding=(0, 1, 0, 0),  # narrow, so that eight columns fit into a terminal of 80
         )
         for column in self.columns:
-            table.add_column(
-                rich.text.Text(column.title), justify=column.align, no_wrap=column.align == "left"
-            )
+            table.add_column(rich.text.Text(column.title), justify=column.align, no_wrap=column.align == "left")
         for row in self.shown():
             table.add_row(*map(rich.text.Text, row))
         return table
@@ -119,9 +115,9 @@ class Table:
         head = Markup("<thead><tr>{}</tr></thead>").format(cells("th", (c.title for c in self.columns)))
         body = Markup("\n").join(Markup("<tr>{}</tr>").format(cells("td", row)) for row in self.shown())
         notes = Markup("").join(Markup("<li>{}</li>").format(note) for note in self.notes)
-        return Markup(
-            "<div class=table><table><caption>{}</caption>\n{}\n<tbody>{}</tbody></table></div>{}"
-        ).format(self.caption, head, body, Markup("<ul class=notes>{}</ul>").format(notes) if notes else "")
+        return Markup("<div class=table><table><caption>{}</caption>\n{}\n<tbody>{}</tbody></table></div>{}").format(
+            self.caption, head, body, Markup("<ul class=notes>{}</ul>").format(notes) if notes else ""
+        )
 
     def to_csv(self) -> str:
         file = io.StringIO()

@@ -50,9 +50,7 @@ Named = tuple[str, Quantity | None]  # None: no run
 def fitted(trend: str, runs: Sequence[tuple[str, bool]], missing: Sequence[str] = ()) -> Verdict:
     """Every run fits its training set."""
     failed = [name for name, fits in runs if not fits]
-    detail = f"{len(runs) - len(failed)} of {len(runs)} runs do" + (
-        f"; not {', '.join(failed)}" if failed else ""
-    )
+    detail = f"{len(runs) - len(failed)} of {len(runs)} runs do" + (f"; not {', '.join(failed)}" if failed else "")
     detail += f". Missing: {', '.join(missing)}." if missing else "."
     outcome: Outcome = "not shown" if failed else "cannot tell" if missing or not runs else "shown"
     if failed and len(failed) * 2 < len(runs):

@@ -1,14 +1,14 @@
 """An experiment as data: `experiments/<name>/sweep.yaml` says what it is, and which runs it has.
 
-    title: ...                    what it is, in the paper's terms
-    claim: ...                    what the paper says
-    cost: ...                     what it takes, measured, and where
-    command: make ...             how to get it
-    layers: [configs/base.yaml]   configs of every run, left to right
-    options: {data: CIFAR10}      options of every run, as on the command line without the dashes
-    groups:                       each a grid over more options; runs that groups or experiments share are trained once
-      - options: {model: MLP}
-        grid: {data.randomization: [TrueLabels, RandomLabels], seed_everything: [0, 1, 2]}
+title: ...                    what it is, in the paper's terms
+claim: ...                    what the paper says
+cost: ...                     what it takes, measured, and where
+command: make ...             how to get it
+layers: [configs/base.yaml]   configs of every run, left to right
+options: {data: CIFAR10}      options of every run, as on the command line without the dashes
+groups:                       each a grid over more options; runs that groups or experiments share are trained once
+  - options: {model: MLP}
+    grid: {data.randomization: [TrueLabels, RandomLabels], seed_everything: [0, 1, 2]}
 """
 
 import itertools
@@ -59,7 +59,10 @@ class Experiment:
         everything = [*layers, *(layer for group in groups for layer in group.get("layers", []))]
         return cls(
             name,
-            *(str(spec.get(key, "")).strip() for key in ("title", "claim", "cost", "command")),
+            title=str(spec.get("title", "")).strip(),
+            claim=str(spec.get("claim", "")).strip(),
+            cost=str(spec.get("cost", "")).strip(),
+            command=str(spec.get("command", "")).strip(),
             files=(path, *map(Path, dict.fromkeys(everything))),
             runs=tuple(
                 (*_configs([*layers, *group.get("layers", [])]), *options)

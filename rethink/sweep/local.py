@@ -140,7 +140,11 @@ def _ask(worker: subprocess.Popen[str], planned: PlannedRun) -> str | None:
 def _watch(console: Console, slots: list[_Slot], progress: _Progress, threads: list[threading.Thread]) -> None:
     """The live display; where the output is a file, a line for each run that ends."""
     bar = Progress(
-        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=console,
     )
     task = bar.add_task("runs", total=progress.total, completed=progress.done)
     shown = progress.done
