@@ -1,9 +1,10 @@
 """Every random draw of the project: a pure function of (seed, purpose, epoch or part, index), never of global state.
 
 A resumed run, another rank and another engine therefore draw the same, and so does another machine or another
-version of torch (but for normals, which rest on the machine's log and cos and may differ in the last bit): the draws that define the data (labels, pixels, subsets, batch order, augmentation) come from a
-counter-based generator (SplitMix64, Steele et al. 2014) that is ten lines of exact integer arithmetic. Only the
-initialization of weights and dropout, which are not part of the data, use torch's own generators, seeded from a key.
+version of torch: the draws that define the data (labels, pixels, subsets, batch order, augmentation) come from a
+counter-based generator (SplitMix64, Steele et al. 2014) that is ten lines of exact integer arithmetic. Normals take
+the logarithm and cosine of it, whose last bit may differ between machines. Only the initialization of weights and
+dropout, which are not part of the data, use torch's own generators, seeded from a key.
 """
 
 import hashlib
@@ -56,8 +57,7 @@ def normal(stream: int, index: NDArray[np.integer], width: int) -> NDArray[np.fl
 
 def permutation(stream: int, size: int) -> NDArray[np.int64]:
     """One permutation of {0, ..., size - 1}."""
-    (order,) = permutations(stream, np.zeros(1, np.int64), size)
-    return order
+    return permutations(stream, np.zeros(1, np.int64), size).reshape(size)
 
 
 def permutations(stream: int, index: NDArray[np.integer], size: int) -> NDArray[np.int64]:

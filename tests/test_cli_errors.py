@@ -32,7 +32,7 @@ BAD: dict[str, tuple[list[str], list[str]]] = {
     "model not a model": (["--model", "torch.nn.Linear", *SYNTHETIC], ["--model torch.nn.Linear", "MLP"]),
     "model a base class": (
         ["--model", "Classifier", *SYNTHETIC],
-        ["--model Classifier", "Choose one of MLP"],
+        ["--model Classifier", "MLP, SmallAlexNet, SmallInception"],
     ),
     "model missing": (SYNTHETIC, ["--model is missing", "SmallAlexNet, SmallInception, WideResNet"]),
     "model missing, an option set": (

@@ -323,7 +323,6 @@ def test_the_contract_with_lightning():
     class Watch(Callback):
         def on_train_epoch_start(self, trainer, pl_module):
             assert lightning_internals.position(trainer) == (trainer.current_epoch, 0)
-            assert not lightning_internals.resumes_within_epoch(trainer)
 
         def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
             seen.append((trainer.global_step, batch.epoch, lightning_internals.ends_epoch(trainer)))

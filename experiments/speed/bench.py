@@ -16,7 +16,7 @@ scheduler.
     (b) "fp32 NCHW": our step in float32, images and weights contiguous, with the same normalization as (a).
 - "epoch": an epoch on a subset of the training images, then the evaluation of this subset and of a test
   subset, against (a) on the same images.
-- "Lightning": an epoch of `Trainer.fit` with the callbacks of the command line, from one end of an epoch to
+- "Trainer": an epoch of `Trainer.fit` with the callbacks of the command line, from one end of an epoch to
   the next, against a bare loop around the same step and the same evaluations. Start-up is not in it.
 - "Load CIFAR-10": what a run does when the data set is there: read it and verify its checksums.
 
@@ -74,8 +74,8 @@ from rethink.step import sgd_step
 
 BATCH = 128
 NETWORKS = {
-    "SmallInception": "small Inception",
-    "SmallAlexNet": "small AlexNet",
+    "SmallInception": "Inception",
+    "SmallAlexNet": "AlexNet",
     "MLP": "MLP 1x512",
     "WideResNet": "WRN-28-1",
 }
@@ -204,7 +204,7 @@ def lightning(setting: Setting) -> Iterator[Row]:
     setting.environment.update(describe(trainer))
     # The first epoch warms up.
     yield Row(
-        "MLP 1x512, Lightning",
+        "MLP 1x512, Trainer",
         "bare loop",
         "s",
         alternate.lightning[1:],
@@ -457,7 +457,7 @@ def _data(train_size: int | None) -> ImageDataModule:
 def _table(rows: list[Row], setting: Setting, load: float) -> Table:
     machine = setting.environment
     notes = [
-        f"{machine['device']}; {machine['threads']} threads; load average {load:.1f} when it began "
+        f"{machine['device']}; threads: {machine['threads']}; load average {load:.1f} when it began "
         "(what other processes took; 0 is a quiet machine).",
         ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
         + f", commit {machine['git_commit']}.",
@@ -498,7 +498,7 @@ def _cells(row: Row) -> list[str | float | None]:
         value(row.theirs),
         statistics.median(row.judged) if row.against else None,
         f"{min(row.judged):.2f}–{max(row.judged):.2f}",
-        goal if goal is None or row.against else f"{goal} {row.unit}",
+        goal,
         None if row.met is None else "yes" if row.met else "no",
     ]
 
