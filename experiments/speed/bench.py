@@ -51,6 +51,7 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
 from rethink import models
+from rethink.allocator import keep_freed_memory
 from rethink.callbacks.best_test_accuracy import BestTestAccuracy
 from rethink.callbacks.checkpoint import AtomicCheckpointIO, RunCheckpoint
 from rethink.callbacks.convergence import Convergence
@@ -527,6 +528,7 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path("results/bench"), help="default: results/bench")
     parser.add_argument("--quick", action="store_true", help="in a minute: short turns, two networks")
     options = parser.parse_args()
+    keep_freed_memory()
     quick = options.quick
     load = os.getloadavg()[0]
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)

@@ -16,6 +16,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
+from rethink.allocator import keep_freed_memory
 from rethink.callbacks.best_test_accuracy import BestTestAccuracy
 from rethink.callbacks.checkpoint import AtomicCheckpointIO, RunCheckpoint, find_checkpoint
 from rethink.callbacks.convergence import Convergence
@@ -64,6 +65,7 @@ def identify(args: list[str]) -> str:
 
 def _run(cli: type["RethinkCLI"], args: list[str]) -> None:
     _be_quiet()
+    keep_freed_memory()
     cli(
         Classifier,
         ImageDataModule,

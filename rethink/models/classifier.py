@@ -148,7 +148,8 @@ class Classifier(LightningModule):
                 images,
                 block.split.labels[positions],
                 weight=ranks / size,
-                backward=self.manual_backward,
+                # Lightning's backward is what averages over processes; alone it would only cost time.
+                backward=self.manual_backward if ranks > 1 else Tensor.backward,
             )
             self.online.update(loss, correct, len(positions))
         lightning_internals.count_steps(self.trainer, len(batches))

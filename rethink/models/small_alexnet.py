@@ -37,7 +37,8 @@ class SmallAlexNetNetwork(nn.Module):
         def block(channels: int, bias: float) -> nn.Sequential:
             convolution = Conv2d(channels, 64, 5, bias=not batch_norm)
             truncated_normal(convolution, 0.05, bias, generator)
-            return nn.Sequential(convolution, norm(64), nn.ReLU(inplace=True), MaxPool2d(3, 2), LocalResponseNorm(64))
+            # The maximum of a ReLU is the ReLU of the maximum: pooled first, it has a quarter of the work.
+            return nn.Sequential(convolution, norm(64), MaxPool2d(3, 2), nn.ReLU(inplace=True), LocalResponseNorm(64))
 
         def hidden(inputs: int, size: int) -> nn.Sequential:
             linear = nn.Linear(inputs, size, bias=not batch_norm)
@@ -52,7 +53,8 @@ class SmallAlexNetNetwork(nn.Module):
         truncated_normal(self.output, 1 / 192, 0.0, generator)
 
     def forward(self, x: Tensor) -> Tensor:
-        logits: Tensor = self.output(self.hidden(self.features(x).flatten(1)))
+        features = self.features(x).permute(0, 2, 3, 1).flatten(1)  # in memory order: a view
+        logits: Tensor = self.output(self.hidden(features))
         return logits
 
 
