@@ -133,29 +133,25 @@ class _AllReduceSum(torch.autograd.Function):
 class LocalResponseNorm(nn.Module):
     """Local response normalization over channels as `tf.nn.lrn(x, 4, bias=1.0, alpha=0.001 / 9.0, beta=0.75)`.
 
-    x / (bias + alpha * sum of squares over the 2 * radius + 1 nearest channels) ** beta. TensorFlow does not divide
+    x / (bias + alpha * sum of squares over the 2 * radius + 1 nearest channels) ** 0.75. TensorFlow does not divide
     alpha by the window and torch does: this equals `nn.LocalResponseNorm(9, alpha=0.001, beta=0.75, k=1.0)`.
 
-    The sum is taken as a banded 1x1 convolution, which about halves the small AlexNet's training step on a CPU.
-    The power is taken as exp(-beta log1p(...)): the layer is 1.6 times as fast as with `pow`, and nearer to the
-    exact value in bf16, where 1 plus a small sum would be rounded.
+    The sum is taken as a banded 1x1 convolution, and y ** -0.75 as r * sqrt(r) with r = 1 / sqrt(y), in float32: on a
+    CPU under bf16 autocast three times as fast as `exp` and `log1p` in bf16, five times as fast as `pow`, and exact.
     """
 
     band: Tensor
 
-    def __init__(
-        self, channels: int, radius: int = 4, bias: float = 1.0, alpha: float = 0.001 / 9, beta: float = 0.75
-    ) -> None:
+    def __init__(self, channels: int, radius: int = 4, bias: float = 1.0, alpha: float = 0.001 / 9) -> None:
         super().__init__()
-        self.beta = beta
-        self.scale = bias**-beta
+        self.bias = bias
         distance = torch.arange(channels)[:, None] - torch.arange(channels)
-        band = (distance.abs() <= radius).float() * (alpha / bias)
+        band = (distance.abs() <= radius).float() * alpha
         self.register_buffer("band", band[:, :, None, None], persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        factor = torch.exp(-self.beta * torch.log1p(F.conv2d(x * x, self.band)))
-        return x * factor if self.scale == 1 else x * factor * self.scale
+        root = torch.rsqrt(F.conv2d(x * x, self.band).float() + self.bias)
+        return x.float() * (root * root.sqrt())
 
 
 class Dropout(nn.Module):
