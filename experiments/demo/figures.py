@@ -31,6 +31,7 @@ from rethink.report.verdicts import (
 
 ALEXNET, MLP = "SmallAlexNet", "MLP 1x512"
 FIT = "accuracy>=1.0"  # the rule for "fitted": the paper's 100 % training accuracy
+TIME = "accuracy>=0.99"  # the rule for how long that takes: the last few of so few images are a matter of luck
 
 # Figure 1a, in the order in which the paper's runs fit, with the column of fig1a.csv.
 SETTINGS = {
@@ -45,7 +46,7 @@ LEVELS = {ALEXNET: (0.0, 0.5, 1.0), MLP: tuple(tenth / 10 for tenth in range(11)
 PAPER_NAMES = {ALEXNET: "AlexNet", MLP: "MLP1x512"}
 
 LEGEND = (
-    "Accuracies at the last epoch; epochs to fit = first epoch at 100 % training accuracy (> n: not within n "
+    "Accuracies at the last epoch; epochs to fit = first epoch at 99 % training accuracy (> n: not within n "
     "epochs); test = untouched test images and labels; test, alike = the test set randomized as the training "
     "set was."
 )
@@ -128,10 +129,10 @@ class Demo:
         ]
 
     def time_to_fit(self, runs: Sequence[Run]) -> Quantity | None:
-        """Epochs to 100 % training accuracy, mean over seeds; a lower bound if one seed never fits."""
+        """Epochs to 99 % training accuracy, mean over seeds; a lower bound if one seed never fits."""
         if not runs:
             return None
-        crossings = [run.crossing(FIT) for run in runs]
+        crossings = [run.crossing(TIME) for run in runs]
         return Quantity(statistics.fmean(c.epoch for c in crossings), any(c.censored for c in crossings))
 
     def relative_time(self, architecture: str, p: float) -> Quantity | None:
@@ -189,7 +190,7 @@ def figure_1a(demo: Demo) -> Artefact:
         "Figure 1a: fitting true labels, random labels and noise",
         "The same network, with the same hyper-parameters, drives the training loss to zero whatever the "
         "labels and pixels are. Random labels start later, but once training takes off it converges quickly.",
-        f"Epochs until each of the {image_count(demo, ALEXNET)} training images is classified as labelled: "
+        f"Epochs until 99 % of the {image_count(demo, ALEXNET)} training images are classified as labelled: "
         + ", ".join(f"{name} {'no run' if time is None else time}" for name, time in times)
         + ".",
         [chart],
@@ -219,7 +220,7 @@ def paper_curves() -> Panel:
 
 
 def figure_1b(demo: Demo) -> Artefact:
-    """Epochs to 100 % training accuracy, relative to true labels, against label corruption."""
+    """Epochs to 99 % training accuracy, relative to true labels, against label corruption."""
     series, verdicts, largest = [], [], []
     for architecture, levels in LEVELS.items():
         label = architecture_style(architecture).label
@@ -243,7 +244,7 @@ def figure_1b(demo: Demo) -> Artefact:
     )
     chart = Chart(
         "fig1b",
-        "Epochs to 100 % training accuracy as a multiple of those on true labels, against the probability p "
+        "Epochs to 99 % training accuracy as a multiple of those on true labels, against the probability p "
         "that a label is replaced by a random one; in thin dashes the paper's curves of the same networks on "
         "50,000 images. The paper does not state its rule for fitted, so compare the shape. An arrow marks a "
         "run that did not fit within its budget: the value lies above.",
@@ -368,7 +369,7 @@ def runs_table(demo: Demo) -> Table:
             setting_name(run),
             run.seed,
             run.train_size,
-            run.crossing(FIT),
+            run.crossing(TIME),
             run.final("train/accuracy"),
             test_accuracy(run, "test"),
             None if run.randomization == "TrueLabels" else test_accuracy(run, "test_randomized"),
