@@ -149,7 +149,7 @@ def test_a_run_is_read_as_written(tmp_path: Path) -> None:
     assert run.crossing("accuracy>=1.0") == Crossing("converged", 7, 28)
     assert run.curve("test/accuracy", "epoch") == ([7.0], [0.4])  # empty cells are not measured, not zero
     assert run.history["test/accuracy"][:6] == [None] * 6
-    with pytest.raises(UserError, match=r"loss<0\.1.*has accuracy>=1\.0"):
+    with pytest.raises(UserError, match=r"loss<0\.1.*has accuracy>=0\.99, accuracy>=1\.0"):
         run.crossing("loss<0.1")
 
 
