@@ -15,7 +15,7 @@ PAPER = Path(__file__).parent.parent / "paper"
 ROWS = (("MLP 1x512", "MLP 1x512"), ("SmallInception", "Inception"))  # ours, and as table1.csv has it
 LABELS = {"TrueLabels": "true", "RandomLabels": "random"}  # ours, and as table1.csv has it
 CURVES = {"TrueLabels": "true_labels", "RandomLabels": "random_labels"}  # columns of fig1a.csv
-RULES = ("accuracy>=0.99", "loss<0.1")
+RULES = {"accuracy>=0.99": "epochs to 99 %", "loss<0.1": "epochs to loss 0.1"}  # and their column heads
 COMMAND = "rethink sweep run true_and_random_labels --only"
 
 
@@ -79,7 +79,7 @@ def table_of(runs: Sequence[Run]) -> Table:
         Column.text("network", "architecture"),
         Column.text("labels", "labels"),
         Column("seed", "seed"),
-        *(Column(f"epochs to {rule}", f"epochs_to_{rule}") for rule in RULES),
+        *(Column(head, f"epochs_to_{rule}") for rule, head in RULES.items()),
         Column("train", "train/accuracy", unit="%", scale=100, format=".2f"),
         Column("paper", "paper_train", unit="%", format=".2f"),
         Column("test", "test/accuracy", unit="%", scale=100, format=".2f"),
