@@ -77,15 +77,14 @@ class OnlineMean(Metric):
 
     def __init__(self) -> None:
         super().__init__()
-        # Persistent, so that an epoch that is resumed in its middle ends with its own mean.
         self.add_state("loss", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
         self.add_state("count", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
         self.add_state("correct", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
 
-    def update(self, loss: Tensor, correct: Tensor, count: int) -> None:
-        """Adds a batch: its summed loss, its number of correct predictions, its number of examples."""
-        self.loss += loss
-        self.correct += correct
+    def update(self, losses: Tensor, corrects: Tensor, count: int) -> None:
+        """Adds batches: their summed losses (b,), their numbers of correct predictions (b,), and all their examples."""
+        self.loss += losses.double().sum()
+        self.correct += corrects.sum()
         self.count += count
 
     def compute(self) -> dict[str, float]:

@@ -16,7 +16,9 @@ def main(args: list[str]) -> None:
     """Runs `rethink sweep ARGS`."""
     options = _parser().parse_args(args)
     experiment = Experiment.load(options.experiment)
-    runs = [run for run in plan(experiment) if options.only is None or options.only in run.label]
+    with Console(stderr=True).status(f"Finding out what there is of {experiment.name}"):
+        planned = plan(experiment)
+    runs = [run for run in planned if options.only is None or options.only in run.label]
     if not runs:
         raise UserError(f"--only {options.only!r} leaves no run. `rethink sweep status {experiment.name}` lists them.")
     if options.command == "run":

@@ -212,6 +212,8 @@ class RethinkCLI(LightningCLI):
         """Builds the trainer in the run's folder, with the precision that pays and whole checkpoints."""
         chosen = self._get(self.config_init, "trainer")
         options: dict[str, Any] = {"default_root_dir": str(self.folder)}
+        if chosen["accelerator"] == "auto" and torch.backends.mps.is_available():
+            options["accelerator"] = "cpu"  # Apple's GPU has no float64, in which the metrics are summed
         if chosen["plugins"] is None:
             options["plugins"] = [AtomicCheckpointIO()]
         if chosen["precision"] is None:

@@ -136,13 +136,14 @@ class Classifier(LightningModule):
         batches = list(zip(block.positions, block.sizes, strict=True))
         if self.trainer.max_steps != -1:
             batches = batches[: self.trainer.max_steps - first]
+        results = []
         for step, (positions, size) in enumerate(batches, start=first):
             for group in optimizer.param_groups:
                 group["lr"] = self.learning_rate_at(step)
             self._key_dropout(step)
             images = prepare(block.split.images, positions, block.split.crop, draws=draws, crop_first=self.crop_first)
             # An example has the weight 1 / size for any number of ranks: DDP takes the mean of their gradients.
-            loss, correct = sgd_step(
+            result = sgd_step(
                 self.network,
                 optimizer,
                 images,
@@ -151,9 +152,11 @@ class Classifier(LightningModule):
                 # Lightning's backward is what averages over processes; alone it would only cost time.
                 backward=self.manual_backward if ranks > 1 else Tensor.backward,
             )
-            self.online.update(loss, correct, len(positions))
+            results.append(result)
+        losses, corrects = map(torch.stack, zip(*results, strict=True))
+        self.online.update(losses, corrects, sum(len(positions) for positions, _ in batches))
         lightning_internals.count_steps(self.trainer, len(batches))
-        return loss / max(len(positions), 1)
+        return losses[-1] / max(len(positions), 1)
 
     def on_train_batch_end(self, outputs: Any, batch: Block, batch_idx: int) -> None:
         """Ends the online mean with the epoch, before the evaluation."""

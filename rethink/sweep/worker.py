@@ -31,6 +31,7 @@ def _train(arguments: list[str], log: Path) -> str | None:
             main(["fit", *arguments])
         except SystemExit as exit:
             if exit.code:
+                file.flush()
                 return _last_line(log) or f"exit code {exit.code}"
         except Exception:
             traceback.print_exc()
