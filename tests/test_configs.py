@@ -1,15 +1,18 @@
 """Every config file parses and trains through the real command line; adding one file and one config is enough."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
 import rethink.models
 import rethink.randomization
 from rethink.cli import main
 from rethink.discovery import subclasses
-from rethink.models import Classifier
+from rethink.models import Classifier, classifier
 from rethink.records.run import Run
+from rethink.step import sgd_step
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 EXAMPLES = Path(__file__).parent / "examples"
@@ -22,8 +25,24 @@ def layers(folder: str) -> list[str]:
     return [f"configs/{folder}/{path.name}" for path in paths]
 
 
-def run_one_batch(*options: str) -> None:
-    main(["fit", "--config", "configs/base.yaml", *options, "--trainer.fast_dev_run", "true"])
+@pytest.fixture
+def run_one_batch(runs: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Trains on one call's batches and evaluates, through the real command line, and sees that steps were taken."""
+    losses: list[torch.Tensor] = []
+
+    def watched(*args, **kwargs):
+        result = sgd_step(*args, **kwargs)
+        losses.append(result[0])
+        return result
+
+    def run_one_batch(*options: str) -> None:
+        main(["fit", "--config", "configs/base.yaml", *options, "--trainer.fast_dev_run", "true"])
+        assert losses
+        assert torch.stack(losses).isfinite().all()
+        assert not list(runs.glob("*/record.json"))  # a trial leaves no record
+
+    monkeypatch.setattr(classifier, "sgd_step", watched)
+    return run_one_batch
 
 
 def test_every_config_file_is_tested():
@@ -35,12 +54,12 @@ FOLDERS = ("model", "data", "randomization", "logger")
 
 
 @pytest.mark.parametrize("layer", layers("model"))
-def test_model_configs(runs, layer):
+def test_model_configs(run_one_batch, layer):
     run_one_batch(*DATA, "--config", layer)
 
 
 @pytest.mark.parametrize("layer", layers("data"))
-def test_data_configs(runs, layer):
+def test_data_configs(run_one_batch, layer):
     store = Path("data") / f"{Path(layer).stem}.bin"
     if "synthetic" not in layer and not store.exists():
         pytest.skip(f"{store} is not there: `rethink data get {store.stem}` gets it")
@@ -48,12 +67,12 @@ def test_data_configs(runs, layer):
 
 
 @pytest.mark.parametrize("layer", layers("randomization"))
-def test_randomization_configs(runs, layer):
+def test_randomization_configs(run_one_batch, layer):
     run_one_batch(*DATA, "--config", layer, *MODEL)
 
 
 @pytest.mark.parametrize("layer", layers("logger"))
-def test_logger_configs(runs, layer, tmp_path, monkeypatch):
+def test_logger_configs(run_one_batch, layer, monkeypatch):
     monkeypatch.setenv("WANDB_MODE", "offline")
     run_one_batch(*DATA, *MODEL, "--config", layer)
 
