@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from types import SimpleNamespace
 from typing import Any
 
@@ -384,3 +385,18 @@ def test_a_file_is_whole_or_as_it_was(tmp_path):
 def test_what_json_lacks_becomes_null():
     value = {"a": [1.0, math.nan, (math.inf, -math.inf)], "b": {"c": 2, "d": "nan"}}
     assert finite(value) == {"a": [1.0, None, [None, None]], "b": {"c": 2, "d": "nan"}}
+
+
+def test_a_log_file_has_readable_lines(fit, capsys):
+    fit(
+        *("--data", "Synthetic", "--model", "MLP", "--model.hidden_sizes", "[8]", "--trainer.max_epochs", "3"),
+        *("--trainer.devices", "1", "--progress.log_every_seconds", "0"),
+    )
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split()[1] for line in lines] == ["1/3", "2/3", "3/3", "3/3"]  # each epoch, and the end
+    number = r"\d+(\.\d+)?"
+    for line in lines:
+        assert re.fullmatch(
+            rf"epoch \d/3  {number} steps/s  loss {number}  train {number} %  test {number} %  (\d:\d\d:\d\d|nothing) left",
+            line,
+        )

@@ -11,6 +11,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 
 from rethink.models import Classifier
 
+REFRESH_SECONDS = 0.25
 LINE = "{epoch}  {rate}  loss {loss}  train {train}  test {test}  {left} left"
 
 
@@ -61,8 +62,10 @@ class ProgressDisplay(ProgressBar):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Moves the live line on."""
-        if self._live is not None and self._task is not None:
+        """Moves the live line on, with the loss of the last batch."""
+        if self._live is not None and self._task is not None and time.monotonic() - self._printed >= REFRESH_SECONDS:
+            self._printed = time.monotonic()
+            self._fields["loss"] = _number(float(outputs["loss"]))  # waits for the device, hence not at every call
             self._update(trainer, trainer.current_epoch + 1)
             self._live.update(self._task, completed=trainer.global_step, description=LINE.format(**self._fields))
 
