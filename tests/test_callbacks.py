@@ -394,9 +394,6 @@ def test_a_log_file_has_readable_lines(fit, capsys):
     )
     lines = capsys.readouterr().err.splitlines()
     assert [line.split()[1] for line in lines] == ["1/3", "2/3", "3/3", "3/3"]  # each epoch, and the end
-    number = r"\d+(\.\d+)?"
-    for line in lines:
-        assert re.fullmatch(
-            rf"epoch \d/3  {number} steps/s  loss {number}  train {number} %  test {number} %  (\d:\d\d:\d\d|nothing) left",
-            line,
-        )
+    number, left = r"\d+(\.\d+)?", r"(\d:\d\d:\d\d|nothing) left"
+    shown = rf"epoch \d/3  {number} steps/s  loss {number}  train {number} %  test {number} %  {left}"
+    assert all(re.fullmatch(shown, line) for line in lines)
