@@ -1,0 +1,64 @@
+"""What a GPU must do as a CPU does. Skipped where there is none."""
+
+import copy
+
+import pytest
+import torch
+
+from rethink.cli import main
+from rethink.models import MLP, Classifier, SmallAlexNet, SmallInception, WideResNet
+from rethink.preprocessing import AugmentationDraws, prepare
+from rethink.records.run import Run
+from rethink.step import sgd_step
+
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device"),
+]
+
+
+@pytest.fixture(autouse=True)
+def _exact_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No TF32 in convolutions."""
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
+
+
+@pytest.mark.parametrize("architecture", [MLP, SmallAlexNet, SmallInception, WideResNet])
+@pytest.mark.parametrize("augmentation", ["none", "random_crop", "flip_rotate"])
+def test_a_step_agrees_with_the_cpu(architecture: type[Classifier], augmentation):
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randint(256, (64, 32, 32, 3), dtype=torch.uint8, generator=generator)
+    labels = torch.randint(10, (64,), generator=generator)
+    positions = torch.randperm(64, generator=generator)[:32]
+    draws = AugmentationDraws.draw(augmentation, 0, 0, torch.arange(64).numpy(), 4)
+    results = []
+    model = architecture(weight_decay=1e-3)
+    for device in (torch.device("cpu"), torch.device("cuda")):
+        one = copy.deepcopy(model).to(device)
+        one.network.to(memory_format=torch.channels_last)
+        seen = prepare(images.to(device), positions.to(device), 28, draws=draws and draws.to(device))
+        wanted = labels[positions].to(device)
+        loss, correct = sgd_step(one.network, one.configure_optimizers(), seen, wanted, weight=1 / 32)
+        results.append((seen.cpu(), loss.cpu(), correct.cpu(), [p.detach().cpu() for p in one.network.parameters()]))
+    (seen, loss, correct, weights), (seen2, loss2, correct2, weights2) = results
+    torch.testing.assert_close(seen2, seen, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(loss2, loss, rtol=1e-4, atol=1e-4)
+    assert correct2 == correct
+    for one_weight, other in zip(weights, weights2, strict=True):
+        torch.testing.assert_close(other, one_weight, rtol=1e-3, atol=1e-4)
+
+
+def test_a_run_on_the_gpu_trains_on_the_same_data(fit):
+    options = [
+        *("--data", "Synthetic", "--model", "MLP", "--model.dropout", "0.2", "--trainer.max_epochs", "2"),
+        *("--data.randomization", "GaussianPixels", "--trainer.devices", "1"),
+    ]
+    on_cpu = fit(*options, "--trainer.accelerator", "cpu")
+    (on_cpu.path / "record.json").unlink()
+    # Devices do not make another run: the same folder, anew.
+    base = ["fit", "--config", "configs/base.yaml", "--precision", "32-true", "--force"]
+    main([*base, *options, "--trainer.accelerator", "gpu"])
+    on_gpu = Run.open(on_cpu.path)
+    assert on_gpu.environment["device"].startswith("cuda")
+    assert on_gpu.record["data"]["digests"] == on_cpu.record["data"]["digests"]
+    assert on_gpu.history["train/loss"] == pytest.approx(on_cpu.history["train/loss"], rel=0.2)  # other dropout masks
