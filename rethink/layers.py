@@ -102,11 +102,11 @@ class BatchNorm(nn.Module):
         double = torch.float64  # the variance is a difference of these
         sums = torch.cat([values.sum(axes, dtype=double), values.square().sum(axes, dtype=double), count])
         total = _AllReduceSum.apply(sums)
-        size = total[-1].item()
+        size = total[-1]
         mean, square = (total[:-1] / size).chunk(2)
         mean, variance = mean.float(), (square - mean.square()).float()
         with torch.no_grad():
-            unbiased = variance * (size / (size - 1))  # as F.batch_norm keeps it
+            unbiased = variance * (size / (size - 1)).float()  # as F.batch_norm keeps it
             self.running_mean.lerp_(mean, self.momentum)
             self.running_variance.lerp_(unbiased, self.momentum)
         factor = self.weight * torch.rsqrt(variance + self.epsilon)

@@ -265,6 +265,8 @@ class RethinkCLI(LightningCLI):
     def predict(self, **kwargs: Any) -> None:
         """Writes `predictions.csv` into the run's folder: index, true label, prediction, its probability."""
         kwargs = self._with_weights(kwargs)
+        if self.trainer.world_size > 1:
+            raise UserError(f"predict runs in one process, not in {self.trainer.world_size}. Add --trainer.devices 1.")
         kwargs["return_predictions"] = True
         batches: Any = self.trainer.predict(**kwargs)
         path = self.folder / "predictions.csv"
