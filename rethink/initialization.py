@@ -8,7 +8,7 @@ from torch import Tensor, nn
 def glorot_uniform(module: nn.Conv2d | nn.Linear, generator: torch.Generator | None) -> None:
     """Uniform in +-sqrt(6 / (fan in + fan out)), zero bias: the default of tf.contrib.layers."""
     nn.init.xavier_uniform_(module.weight, generator=generator)
-    fill_bias(module, 0.0)
+    _fill_bias(module, 0.0)
 
 
 @torch.no_grad()
@@ -17,7 +17,7 @@ def truncated_normal(
 ) -> None:
     """Normal, drawn anew beyond two standard deviations: tf.truncated_normal_initializer."""
     nn.init.trunc_normal_(module.weight, 0.0, deviation, -2 * deviation, 2 * deviation, generator=generator)
-    fill_bias(module, bias)
+    _fill_bias(module, bias)
 
 
 @torch.no_grad()
@@ -25,10 +25,10 @@ def he_normal(module: nn.Conv2d, generator: torch.Generator | None) -> None:
     """Normal with variance 2 / (kernel area x output channels), zero bias: the wide residual networks' own."""
     fan_out = module.weight[0, 0].numel() * module.out_channels
     module.weight.normal_(0.0, (2.0 / fan_out) ** 0.5, generator=generator)
-    fill_bias(module, 0.0)
+    _fill_bias(module, 0.0)
 
 
-def fill_bias(module: nn.Conv2d | nn.Linear, value: float) -> None:
+def _fill_bias(module: nn.Conv2d | nn.Linear, value: float) -> None:
     """Sets a bias where there is one."""
     bias: Tensor | None = module.bias
     if bias is not None:

@@ -1,7 +1,6 @@
 """`rethink show`: the runs there are, a run's record and its curves. Starts without torch."""
 
 import json
-import os
 from bisect import bisect_right
 from collections.abc import Iterator
 from difflib import get_close_matches
@@ -15,7 +14,7 @@ from rich.table import Table
 
 from rethink.cli.arguments import Parser
 from rethink.errors import UserError
-from rethink.records.run import Columns, Run, read_columns
+from rethink.records.run import Columns, Run, read_columns, runs_folder
 
 CURVES = ("train/loss", "train/accuracy", "test/accuracy")
 WIDTH, HEIGHT = 64, 5  # of a curve, in characters: with its scale it fits 80 columns
@@ -36,7 +35,7 @@ def main(args: list[str]) -> None:
     parser.add_argument("--runs", type=Path, help="folder of the runs (default: $RETHINK_RUNS, else runs)")
     parser.add_argument("--json", action="store_true", help="print the record, or all records, as JSON")
     options = parser.parse_args(args)
-    root = options.runs or Path(os.environ.get("RETHINK_RUNS") or "runs")
+    root = runs_folder(options.runs)
     folders = [find(options.run, root)] if options.run else _folders(root)
     if options.json:
         records = [Run.open(folder).record for folder in folders if options.run or _finished(folder)]

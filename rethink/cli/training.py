@@ -2,7 +2,6 @@
 
 import csv
 import logging
-import os
 import shutil
 import warnings
 from collections.abc import Callable, Iterator
@@ -32,7 +31,7 @@ from rethink.models import Classifier
 from rethink.precision import probe
 from rethink.records.files import write_text
 from rethink.records.identity import run_id
-from rethink.records.run import Run
+from rethink.records.run import Run, runs_folder
 
 Precision = Literal["auto", "32-true", "bf16-mixed", "bf16-true", "64-true"]
 
@@ -153,7 +152,7 @@ class RethinkCLI(LightningCLI):
         self._dump_config()
         self.settings: dict[str, Any] = {k: v for k, v in self.config_dump.items() if k not in ("config", "force")}
         self.run_id = run_id(self._identified(self.settings))
-        self.folder = Path(self.options.runs or os.environ.get("RETHINK_RUNS", "runs")) / self.run_id
+        self.folder = runs_folder(self.options.runs) / self.run_id
         self.saved = self._parser(self.subcommand).dump(self._repeatable(), skip_none=False)
         if self.subcommand == "fit" and not self.options.trainer.fast_dev_run:
             self._check_whether_done()

@@ -1,6 +1,5 @@
 """The LightningDataModule that every data set shares: subset, hold out, randomize once, keep on the device."""
 
-import os
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -62,7 +61,7 @@ class ImageDataModule(LightningDataModule):
         self.subset_seed = subset_seed
         self.seed = seed
         self.steps_per_call = steps_per_call
-        self.root = Path(root or os.environ.get("RETHINK_DATA", "data"))
+        self.root = root  # None: the store knows its default
         self.splits: dict[str, Split] = {}
         self.digests: dict[str, str] = {}
 

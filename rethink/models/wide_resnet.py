@@ -7,7 +7,7 @@ from jsonargparse.typing import ClosedUnitInterval, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
 from rethink.errors import UserError
-from rethink.initialization import fill_bias, glorot_uniform, he_normal
+from rethink.initialization import glorot_uniform, he_normal
 from rethink.layers import BatchNorm, Conv2d, Dropout
 from rethink.models.classifier import Classifier
 
@@ -69,7 +69,6 @@ class WideResNetNetwork(nn.Module):
             if isinstance(module, Conv2d):
                 he_normal(module, generator)
         glorot_uniform(self.output, generator)
-        fill_bias(self.output, 0.0)
 
     def forward(self, x: Tensor) -> Tensor:
         logits: Tensor = self.output(self.blocks(self.stem(x)).mean((2, 3)))

@@ -5,6 +5,7 @@ Reading needs no torch, so that a report starts at once. What writes these files
 
 import csv
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -138,6 +139,11 @@ class Run:
         pairs = zip(self.history.get(against, []), self.history.get(column, []), strict=False)
         measured = [(x, y) for x, y in pairs if x is not None and y is not None]
         return [x for x, _ in measured], [y for _, y in measured]
+
+
+def runs_folder(chosen: Path | str | None = None) -> Path:
+    """The folder of the runs: the one chosen, `$RETHINK_RUNS` or `runs`, in that order."""
+    return Path(chosen or os.environ.get("RETHINK_RUNS") or "runs")
 
 
 def find_runs(root: Path | str) -> list[Run]:

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,14 +9,10 @@ from typing import Literal
 
 import rethink
 from rethink.records.files import write_text
+from rethink.records.run import runs_folder
 from rethink.sweep.experiment import Experiment
 
 State = Literal["done", "begun", "missing"]
-
-
-def runs_folder() -> Path:
-    """$RETHINK_RUNS, or runs/."""
-    return Path(os.environ.get("RETHINK_RUNS", "runs"))
 
 
 @dataclass(frozen=True)
