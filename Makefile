@@ -5,11 +5,31 @@ PYTHON ?= python3
 VENV := .venv
 RETHINK := $(VENV)/bin/rethink
 
-.PHONY: help install demo test lint bench clean
+# make fig1b SCALE=demo SEEDS=0 LAUNCHER=slurm
+SCALE ?= full
+SEEDS ?=
+LAUNCHER ?= local
+LAUNCHER_CONFIG ?=
+RULE ?= accuracy>=0.99
+
+PAPER := fig1a fig1b fig1c fig2b table1 table3 table4 theorem1
+BEYOND := regularizer_effects early_stopping strong_and_weak memorization_order open_choices complexity inside
+DATA := cifar10
+ARTEFACTS := $(PAPER) $(BEYOND)
+
+RUNS := --scale $(SCALE) --seeds "$(SEEDS)"
+REPORT := $(RUNS) --rule "$(RULE)"
+SWEEP := $(RUNS) --launcher $(LAUNCHER) $(if $(LAUNCHER_CONFIG),--launcher-config $(LAUNCHER_CONFIG))
+
+.PHONY: help install demo all report publish test lint bench clean $(ARTEFACTS)
 .DEFAULT_GOAL := help
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z0-9_-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9_-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@printf '\nA figure or table: what is missing of its runs, then the artefact, in results/SCALE/NAME/\n'
+	@for name in $(ARTEFACTS); do \
+		printf '  make %-20s %s\n' $$name "$$(sed -n 's/^title: *"\{0,1\}\([^"]*\)"\{0,1\}$$/\1/p' experiments/$$name/sweep.yaml)"; done
+	@printf '\nVariables: SCALE=demo (minutes on two cores) SEEDS=0,1,2 LAUNCHER=local|slurm|kubernetes|print LAUNCHER_CONFIG=FILE RULE="loss<0.1"\n'
 
 install: $(VENV)/installed ## Create .venv with the tested versions
 
@@ -22,8 +42,27 @@ $(VENV)/installed: pyproject.toml constraints.txt
 
 demo: install ## Networks memorize noise, on real CIFAR-10, in four minutes on two cores
 	@$(RETHINK) data get cifar10
-	@$(RETHINK) sweep run demo
-	@$(RETHINK) report demo
+	@$(RETHINK) sweep run demo --scale demo
+	@$(RETHINK) report --scale demo
+
+# A run that fails stops neither the others nor the artefact; the target fails all the same.
+# What LAUNCHER=print prints goes to a shell, so nothing else is on its standard output.
+table3 complexity all: DATA += mnist
+$(ARTEFACTS): install
+	@$(RETHINK) data get $(DATA) >&2
+	@failed=0; $(RETHINK) sweep run $@ $(SWEEP) || failed=$$?; \
+	case $(LAUNCHER) in local|slurm) $(RETHINK) report $@ $(REPORT) || failed=$$?;; esac; exit $$failed
+
+all: install ## Every figure and table but ImageNet's, and the report
+	@$(RETHINK) data get $(DATA) >&2
+	@failed=0; $(RETHINK) sweep run $(ARTEFACTS) $(SWEEP) || failed=$$?; \
+	case $(LAUNCHER) in local|slurm) $(RETHINK) report $(REPORT) || failed=$$?;; esac; exit $$failed
+
+report: install ## One HTML page of every artefact, from whatever runs there are
+	@$(RETHINK) report $(REPORT)
+
+publish: install ## Full-scale artefacts into experiments/*/results
+	@$(RETHINK) publish
 
 test: install ## Run the tests (CPU, no network)
 	$(VENV)/bin/python -m pytest

@@ -20,10 +20,29 @@ def truncated_normal(
     _fill_bias(module, bias)
 
 
+def initialize(network: nn.Module, name: str, generator: torch.Generator | None) -> None:
+    """Draws all layers of a network alike, in the order of its modules.
+
+    Args:
+        network: Its convolutions and fully connected layers are drawn.
+        name: `glorot_uniform`; `he_normal`; or `truncated_normal`, with the deviation 0.1 of TF-slim's Inception.
+        generator: Of the draws.
+    """
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            match name:
+                case "glorot_uniform":
+                    glorot_uniform(module, generator)
+                case "he_normal":
+                    he_normal(module, generator)
+                case _:
+                    truncated_normal(module, 0.1, 0.0, generator)
+
+
 @torch.no_grad()
-def he_normal(module: nn.Conv2d, generator: torch.Generator | None) -> None:
-    """Normal with variance 2 / (kernel area x output channels), zero bias: the wide residual networks' own."""
-    fan_out = module.weight[0, 0].numel() * module.out_channels
+def he_normal(module: nn.Conv2d | nn.Linear, generator: torch.Generator | None) -> None:
+    """Normal with variance 2 / fan out (kernel area x outputs), zero bias: the wide residual networks' own."""
+    fan_out = module.weight[0].numel() // module.weight.shape[1] * module.weight.shape[0]
     module.weight.normal_(0.0, (2.0 / fan_out) ** 0.5, generator=generator)
     _fill_bias(module, 0.0)
 

@@ -4,9 +4,11 @@ Many SGD steps run inside one `training_step` (a step of a small network costs a
 around it), so the trainer's counters are moved on by hand, and the position in an epoch is read from them.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from lightning.pytorch import Trainer
+from lightning.pytorch.strategies.launchers import _MultiProcessingLauncher
 
 
 def count_steps(trainer: Trainer, steps: int) -> None:
@@ -29,3 +31,19 @@ def position(trainer: Trainer) -> tuple[int, int]:
 def ends_epoch(trainer: Trainer) -> bool:
     """Whether the block just trained is the last of its epoch, which `max_steps` may cut off."""
     return trainer.is_last_batch or trainer.global_step == trainer.max_steps
+
+
+def leave_signals_alone(trainer: Trainer) -> None:
+    """Keeps the trainer from handling SIGTERM: it would talk to the other ranks from within the handler."""
+    connector = trainer._signal_connector
+    connector.register_signal_handlers = _nothing  # type: ignore[method-assign]
+
+
+def signal_forks(trainer: Trainer) -> Callable[[int], object] | None:
+    """Sends a signal to the forked processes that train while this one waits for them; None where it trains itself."""
+    launcher = trainer.strategy.launcher
+    return launcher.kill if isinstance(launcher, _MultiProcessingLauncher) else None
+
+
+def _nothing() -> None:
+    """Has a name, so that a trainer can be sent to another process."""

@@ -24,6 +24,12 @@ def _repository_is_the_working_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(REPOSITORY)
 
 
+@pytest.fixture(autouse=True)
+def _the_same_draws_in_every_run_of_the_tests() -> None:
+    """What a test draws without a generator of its own, such as a network's weights, cannot make it fail by chance."""
+    torch.manual_seed(0)
+
+
 @pytest.fixture
 def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder of runs."""

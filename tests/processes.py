@@ -19,6 +19,8 @@ def fork(work: Callable[[], object]) -> int:
         torch.cuda._is_in_bad_fork = lambda: False
         try:
             work()
+        except SystemExit as exit:
+            os._exit(exit.code if isinstance(exit.code, int) else exit.code is not None)
         except BaseException:  # the child must never come back into pytest
             traceback.print_exc()
             os._exit(1)
@@ -26,16 +28,21 @@ def fork(work: Callable[[], object]) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-def kill_at_step(step: int) -> None:
-    """Makes this process kill itself before its SGD step number `step`, counted from its start."""
+def at_step(step: int, act: Callable[[], object]) -> None:
+    """Makes this process do something before its SGD step number `step`, counted from its start."""
     import rethink.models.classifier as classifier
 
     original, taken = classifier.sgd_step, [0]
 
     def sgd_step(*args, **kwargs):
         if taken[0] == step:
-            os.kill(os.getpid(), signal.SIGKILL)
+            act()
         taken[0] += 1
         return original(*args, **kwargs)
 
     classifier.sgd_step = sgd_step
+
+
+def kill_at_step(step: int) -> None:
+    """Makes this process kill itself before its SGD step number `step`, counted from its start."""
+    at_step(step, lambda: os.kill(os.getpid(), signal.SIGKILL))

@@ -46,7 +46,7 @@ def run_one_batch(runs: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
 
 
 def test_every_config_file_is_tested():
-    tested = {"configs/base.yaml", *(layer for folder in FOLDERS for layer in layers(folder))}
+    tested = {"configs/base.yaml", *(layer for folder in (*FOLDERS, "launcher") for layer in layers(folder))}
     assert {str(p.relative_to(CONFIGS.parent)) for p in CONFIGS.rglob("*.yaml")} == tested
 
 

@@ -25,7 +25,7 @@ REPOSITORY = Path(__file__).parents[1]
 
 # From the bottom to the top: a module imports from its own package, or from layers above in this list.
 LAYERS = [
-    ["errors", "discovery"],
+    ["errors", "discovery", "preemption", "slurm"],
     ["randomness", "allocator", "lightning_internals", "precision", "initialization", "layers", "metrics", "step"],
     ["preprocessing"],
     ["randomization"],
@@ -33,12 +33,16 @@ LAYERS = [
     ["data"],
     ["models"],
     ["callbacks"],
-    ["report"],
-    ["cli.arguments", "cli.loggers", "cli.messages", "cli.training"],
+    ["theory"],
+    ["analyses"],
+    ["dashboard"],
+    ["cli.findings", "cli.loggers", "cli.messages", "cli.training", "cli.analyze"],
     ["sweep"],
-    ["cli.data", "cli.report", "cli.show", "cli.sweep"],
+    ["report"],
+    ["cli.arguments"],
+    ["cli.data", "cli.publish", "cli.report", "cli.show", "cli.sweep", "cli.wandb"],
     ["cli"],  # which command it is, and nothing else
-    ["__main__", "sweep.worker"],  # where a process begins
+    ["__main__"],
 ]
 LAYER = {name: number for number, names in enumerate(LAYERS) for name in names}
 

@@ -15,6 +15,7 @@ import rethink.models
 from rethink.data import Synthetic
 from rethink.discovery import subclasses
 from rethink.errors import UserError
+from rethink.initialization import initialize
 from rethink.layers import BatchNorm, Conv2d
 from rethink.models import MLP, SmallAlexNet, SmallInception, WideResNet
 from rethink.models.classifier import Classifier
@@ -237,10 +238,15 @@ def test_small_alexnet_starts_as_the_tensorflow_tutorial():
 
 
 @pytest.mark.parametrize(
-    "network", [SmallInceptionNetwork(batch_norm=False), MLPNetwork(), MLPNetwork(hidden_sizes=[8, 9])]
+    "build",
+    [
+        lambda g: SmallInceptionNetwork(batch_norm=False, generator=g),
+        lambda g: MLPNetwork(hidden_sizes=[64, 90], generator=g),
+    ],
+    ids=["small Inception", "MLP"],
 )
-def test_inception_and_mlp_start_glorot_uniform(network):
-    for layer in network.modules():
+def test_inception_and_mlp_start_glorot_uniform(build):
+    for layer in build(torch.Generator().manual_seed(0)).modules():
         if isinstance(layer, nn.Conv2d | nn.Linear):
             fans = layer.weight[0].numel() + layer.weight[:, 0].numel()
             bound = math.sqrt(6 / fans)
@@ -326,3 +332,23 @@ def test_a_margin_that_would_leak_in_is_refused(switch):
 def test_impossible_values_are_refused_when_the_model_is_built(kind, bad):
     with pytest.raises(ValueError, match=str(*bad.values())):
         kind(**bad)
+
+
+@pytest.mark.parametrize(
+    ("name", "deviation"), [("glorot_uniform", (2 / (32 * 9 + 64 * 9)) ** 0.5), ("he_normal", (2 / (64 * 9)) ** 0.5)]
+)
+def test_an_initialization_draws_all_layers_alike(name, deviation):
+    network = nn.Sequential(nn.Conv2d(32, 64, 3), nn.Linear(64, 10))
+    initialize(network, name, torch.Generator().manual_seed(0))
+    assert network[0].weight.std().item() == pytest.approx(deviation, rel=0.02)
+    assert network[0].bias.abs().max() == 0
+    again = nn.Sequential(nn.Conv2d(32, 64, 3), nn.Linear(64, 10))
+    initialize(again, name, torch.Generator().manual_seed(0))
+    assert torch.equal(again[1].weight, network[1].weight)
+
+
+def test_the_initialization_is_an_option_and_a_run_of_its_own(fit):
+    options = ("--data", "Synthetic", "--model", "MLP", "--model.hidden_sizes", "[8]", "--trainer.max_epochs", "1")
+    runs = [fit(*options, *more) for more in ((), ("--model.initialization", "truncated_normal"))]
+    assert runs[0].run_id != runs[1].run_id
+    assert runs[0].final("train/loss") != runs[1].final("train/loss")

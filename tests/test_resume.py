@@ -63,3 +63,20 @@ def test_a_killed_run_ends_as_an_undisturbed_one(tmp_path, undisturbed, kills):
         assert fork(interrupted) == -signal.SIGKILL
     assert fork(lambda: train(tmp_path)) == 0
     assert_same(result(tmp_path), undisturbed)
+
+
+@pytest.mark.parametrize(("step", "left"), [(6, 39 - 4), (14, 39 - 13), (25, 39 - 24), (38, 39 - 36)])
+def test_what_was_saved_is_not_trained_again(tmp_path, step, left, capfd):
+    """Ending the same would not tell: so would a run that begins anew each time."""
+
+    def interrupted() -> None:
+        kill_at_step(step)
+        train(tmp_path)
+
+    def goes_on() -> None:
+        kill_at_step(left)  # more steps than these would be the end
+        train(tmp_path)
+
+    assert fork(interrupted) == -signal.SIGKILL
+    assert fork(goes_on) == 0
+    assert "checkpoints/last.ckpt" in capfd.readouterr().out

@@ -19,6 +19,8 @@ scheduler.
 - "Trainer": an epoch of `Trainer.fit` with the callbacks of the command line, from one end of an epoch to
   the next, against a bare loop around the same step and the same evaluations. Start-up is not in it.
 - "Load CIFAR-10": what a run does when the data set is there: read it and verify its checksums.
+- "kernel machine": MNIST's pixels, solved exactly, against the first author's snippet for scipy (kernels.py). Left out
+  where MNIST is not in the store.
 
 It writes `bench.json` (every turn) and `bench.md` (the table) into results/bench/, and exits with 0
 whatever the ratios are: a speed is not a test. Without CIFAR-10 in the store the images are generated, and
@@ -41,6 +43,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import kernels  # beside this script
 import torch
 import torch.nn.functional as F
 from lightning.pytorch import Callback, Trainer
@@ -226,7 +229,14 @@ def loading(setting: Setting) -> Iterator[Row]:
         yield Row("Load CIFAR-10", None, "s", [_seconds(load) for _ in range(setting.rounds)], [], LOAD_GOAL)
 
 
-MEASUREMENTS = (training_steps, epochs, lightning, loading)
+def kernel_machine(setting: Setting) -> Iterator[Row]:
+    """Seconds of an exact kernel machine of MNIST, against the first author's snippet; left out without MNIST."""
+    with contextlib.suppress(DataError):
+        ours, theirs = kernels.turns(kernels.N, min(setting.rounds, 3))
+        yield Row(f"kernel machine, n = {kernels.N:,}", "scipy", "s", ours, theirs, kernels.GOAL)
+
+
+MEASUREMENTS = (training_steps, epochs, lightning, loading, kernel_machine)
 
 
 # Ours: the step as `Classifier.training_step` takes it.

@@ -1,6 +1,7 @@
-"""Checkpoints from which a killed run goes on: written whole, the one before kept."""
+"""Checkpoints from which a killed or preempted run goes on: written whole, the one before kept."""
 
 import os
+import signal
 import time
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,14 @@ from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
-from rethink import lightning_internals
+from rethink import lightning_internals, slurm
+from rethink.errors import UserError
+from rethink.preemption import Preempted, received
 from rethink.records.files import write_atomically
+from rethink.records.lease import Lease
+from rethink.records.weights import weights_of_epoch
+
+_LOST = 1000  # asks for the end as a signal does, and comes before any
 
 
 class RunCheckpoint(Checkpoint):
@@ -23,31 +30,90 @@ class RunCheckpoint(Checkpoint):
     Args:
         every_seconds: Save at the end of an epoch when this long has passed since the last time.
         every_n_steps: Save within epochs too, at the first opportunity after this many optimizer steps.
+        keep_epochs: Epochs after which the weights are kept for good, to look into networks along their training.
     """
 
-    def __init__(self, every_seconds: NonNegativeFloat = 60.0, every_n_steps: PositiveInt | None = None) -> None:
+    lease: Lease | None = None
+    """In the first process, its right to write into the run's folder."""
+
+    def __init__(
+        self,
+        every_seconds: NonNegativeFloat = 60.0,
+        every_n_steps: PositiveInt | None = None,
+        keep_epochs: list[PositiveInt] = [],  # noqa: B006  (never changed; a list is what YAML has)
+    ) -> None:
         self.every_seconds = every_seconds
         self.every_n_steps = every_n_steps
+        self.keep_epochs = [PositiveInt(epoch) for epoch in keep_epochs]
         self._saved_at = time.monotonic()
         self._saved_step = 0
+        self._leaving = 0  # the signal at which the run was saved at the end of an epoch
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Starts the clock."""
+        """Starts the clock. Ends at once where a signal came earlier, unless all that was left is the record."""
         self._saved_at, self._saved_step = time.monotonic(), trainer.global_step
+        asked = self._asked(trainer)
+        if asked and not trainer.should_stop:
+            self._leave(trainer, asked, "nothing was trained since it was saved")
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Saves within an epoch. Never after its last block: that is the end of the epoch, after the evaluation."""
+        asked = self._asked(trainer)
+        if lightning_internals.ends_epoch(trainer):
+            return
         due = self.every_n_steps is not None and trainer.global_step - self._saved_step >= self.every_n_steps
-        if due and not lightning_internals.ends_epoch(trainer):
+        if due or asked:
             self.save(trainer)
+        if asked:
+            self._leave(trainer, asked, "saved")
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Looks whether the folder is still ours, after what may have taken minutes, before others write into it."""
+        self._asked(trainer)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Saves at the end of an epoch (Lightning calls this after all measuring callbacks)."""
+        if (epoch := trainer.current_epoch + 1) in self.keep_epochs:
+            trainer.save_checkpoint(weights_of_epoch(Path(trainer.default_root_dir), epoch), weights_only=True)
+        self._leaving = self._asked(trainer)
         due = time.monotonic() - self._saved_at >= self.every_seconds
-        if trainer.strategy.broadcast(due):  # the clocks of the ranks differ
+        if trainer.strategy.broadcast(due) or self._leaving:  # the clocks of the ranks differ
             self.save(trainer)
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Ends a run that was asked to before the end of the last epoch: if that was the very last, it is done."""
+        if self._leaving:
+            self._leave(trainer, self._leaving, "saved")
+
+    def _asked(self, trainer: Trainer) -> int:
+        """The signal by which any process of the run was asked to end, or 0: the same in all of them.
+
+        Raises:
+            UserError: In the first process, when the folder is another's. The other processes end quietly.
+        """
+        number = int(received() or 0)
+        if trainer.is_global_zero and self.lease is not None and self.lease.lost:
+            number = _LOST
+        if trainer.world_size > 1:
+            highest = torch.tensor(number, device=trainer.strategy.root_device)
+            number = int(trainer.strategy.reduce(highest, reduce_op="max"))
+        if number != _LOST:
+            return number
+        if not trainer.is_global_zero:
+            raise SystemExit(0)
+        raise UserError(
+            f"{trainer.default_root_dir} has passed to another process, because this one was not heard of for "
+            "two minutes (did its machine sleep?). It ends here and writes nothing more; the other one goes on."
+        )
+
+    def _leave(self, trainer: Trainer, asked: int, saved: str) -> None:
+        """Ends the run. The process that speaks for it also asks SLURM to start it again."""
+        if not trainer.is_global_zero:
+            raise Preempted("", code=0)
+        line = f"preempted by {signal.Signals(asked).name} at step {trainer.global_step}: {saved}"
+        raise Preempted("; ".join(filter(None, [line, slurm.requeue(), "the same command goes on from there"])))
 
     def save(self, trainer: Trainer) -> None:
         """Saves now, on all ranks."""

@@ -16,6 +16,7 @@ from rethink.models import Classifier
 from rethink.records.environment import describe
 from rethink.records.files import write_text
 from rethink.records.run import FORMAT
+from rethink.records.weights import final_weights
 
 
 class Record(Measurement):
@@ -46,7 +47,7 @@ class Record(Measurement):
         """Saves the final weights, then writes the record (Lightning calls this when nothing went wrong)."""
         assert isinstance(pl_module, Classifier)
         folder = Path(trainer.default_root_dir)
-        trainer.save_checkpoint(folder / "checkpoints" / "final.ckpt", weights_only=True)
+        trainer.save_checkpoint(final_weights(folder), weights_only=True)
         if trainer.is_global_zero:
             for name in ("last.ckpt", "previous.ckpt"):
                 (folder / "checkpoints" / name).unlink(missing_ok=True)

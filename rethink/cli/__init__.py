@@ -2,10 +2,11 @@
 
 import sys
 from collections.abc import Callable, Sequence
-from difflib import get_close_matches
+from contextlib import nullcontext
 
 from rethink import __version__
-from rethink.errors import UserError
+from rethink.errors import UserError, did_you_mean
+from rethink.preemption import Preempted, watched
 
 TRAINING = {
     "fit": "train a network, or go on where a killed run stopped",
@@ -17,7 +18,10 @@ OTHERS = {
     "show": "print the records of finished runs and their curves",
     "data": "get data sets, and see what is there",
     "sweep": "plan and run the runs of an experiment that are missing",
-    "report": "tables, figures and a page from the records of an experiment",
+    "analyze": "compute something once, from data or from finished runs, and keep it",
+    "report": "tables, figures and one page from the records of experiments",
+    "publish": "keep full-scale tables and figures in the repository",
+    "wandb": "mirror runs to Weights & Biases, and build the workspace that shows them",
 }
 HELP = """\
 rethink: "Understanding deep learning requires rethinking generalization" (Zhang et al., ICLR 2017), reproduced
@@ -41,7 +45,8 @@ def main(args: Sequence[str] | None = None) -> None:
         args: The arguments; by default those of the process.
 
     Raises:
-        SystemExit: With code 2 after one readable message, where the user can mend something.
+        SystemExit: With code 2 after one readable message, where the user can mend something; as `Preempted`
+            with code 75 after one line, where a signal ended a run that goes on with the same arguments.
     """
     arguments = list(sys.argv[1:] if args is None else args)
     try:
@@ -49,6 +54,10 @@ def main(args: Sequence[str] | None = None) -> None:
     except UserError as error:
         print(f"rethink: {error}", file=sys.stderr)
         raise SystemExit(2) from None
+    except Preempted as preempted:
+        if preempted.message:
+            print(f"rethink: {preempted.message}", file=sys.stderr)
+        raise
 
 
 def entry_point() -> None:
@@ -70,25 +79,32 @@ def _dispatch(arguments: list[str]) -> None:
     elif command == "--version":
         print(f"rethink {__version__}")
     elif command in TRAINING:
-        from rethink.cli.training import main as train
+        with watched() if command == "fit" else nullcontext():  # the imports take longer than many a warning time
+            from rethink.cli.training import main as train
 
-        train(arguments)
+            train(arguments)
     elif command in OTHERS:
-        _other(command)(rest)
+        with watched() if command == "analyze" else nullcontext():
+            _other(command)(rest)
     else:
-        near = get_close_matches(command, [*TRAINING, *OTHERS], n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
+        hint = did_you_mean(command, [*TRAINING, *OTHERS])
         raise UserError(f"there is no command {command!r}.{hint} The commands: {', '.join([*TRAINING, *OTHERS])}.")
 
 
 def _other(command: str) -> Callable[[list[str]], None]:
     match command:
+        case "analyze":
+            from rethink.cli.analyze import main
         case "data":
             from rethink.cli.data import main
         case "show":
             from rethink.cli.show import main
         case "report":
             from rethink.cli.report import main
+        case "publish":
+            from rethink.cli.publish import main
+        case "wandb":
+            from rethink.cli.wandb import main
         case _:
             from rethink.cli.sweep import main
     return main

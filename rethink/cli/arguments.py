@@ -4,6 +4,7 @@ import argparse
 from typing import Any, Never
 
 from rethink.errors import UserError
+from rethink.sweep.experiment import SCALES
 
 
 class Parser(argparse.ArgumentParser):
@@ -15,3 +16,20 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> Never:
         """Raises the message as a UserError."""
         raise UserError(f"{self.prog}: {message}. See `{self.prog} --help`.")
+
+
+def experiment_options(parser: Parser) -> None:
+    """Adds what chooses the runs of an experiment: its scale and its seeds."""
+    parser.add_argument(
+        "--scale", choices=SCALES, default="full", help="full: all images; demo: a subset, in minutes on two cores"
+    )
+    parser.add_argument("--seeds", type=_seeds, help="such as 0,1,2; default: those of the experiment")
+
+
+def _seeds(text: str) -> list[int] | None:
+    if not text.strip():  # an empty make variable
+        return None
+    try:
+        return [int(word) for word in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no list of seeds such as 0,1,2") from None

@@ -3,15 +3,35 @@
 import contextlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from jsonargparse import Namespace
 from lightning.pytorch import Trainer
 from lightning.pytorch.loggers import WandbLogger
+from lightning.pytorch.utilities import rank_zero_only
+
+from rethink.dashboard import description, mirror
+from rethink.dashboard.local import LocalRun
+from rethink.dashboard.pushed import Busy, Pushed, alone
 
 WANDB = "lightning.pytorch.loggers.WandbLogger"
+
+
+class RunWandbLogger(WandbLogger):
+    """Lightning's logger, with the rows of the history under the optimizer step.
+
+    Lightning lets W&B number the rows, so that an epoch that is trained again after a restart is logged twice. Here
+    such a row is left out, and `rethink wandb push` can tell which rows W&B has.
+    """
+
+    @rank_zero_only
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        if step is None or "seconds/train" not in metrics:  # not a row of the history, but a monitor of the user's
+            super().log_metrics(metrics, step)
+        elif step >= max(self.experiment.step, self.experiment.starting_step):
+            self.experiment.log(description.entry(metrics, step), step=step, commit=True)
 
 
 def complete(options: Namespace, folder: Path, run_id: str, settings: dict[str, Any], command: str | None) -> None:
@@ -36,12 +56,14 @@ def complete(options: Namespace, folder: Path, run_id: str, settings: dict[str, 
         specs = [spec for spec in specs if not _is_wandb(spec)]
     for spec in specs:
         if isinstance(spec, Namespace):
-            known = _wandb(options, run_id, settings, command) if _is_wandb(spec) else {}
+            known = _wandb(run_id, settings, command) if _is_wandb(spec) else {}
             if _is_wandb(spec) or "save_dir" in spec.init_args:
                 known["save_dir"] = str(folder)
             for name, value in known.items():
                 if spec.init_args.get(name) is None:
                     spec.init_args[name] = value
+            if spec.class_path == WANDB:
+                spec.class_path = f"{RunWandbLogger.__module__}.{RunWandbLogger.__name__}"
     options.trainer.logger = False if not specs else specs[0] if len(specs) == 1 else specs
 
 
@@ -49,20 +71,13 @@ def _is_wandb(spec: Any) -> bool:
     return isinstance(spec, Namespace) and str(spec.class_path).endswith("WandbLogger")
 
 
-def _wandb(options: Namespace, run_id: str, settings: dict[str, Any], command: str | None) -> dict[str, Any]:
+def _wandb(run_id: str, settings: dict[str, Any], command: str | None) -> dict[str, Any]:
     """Id and names of the W&B run."""
-    model, data = settings["model"], settings["data"]
-    randomization = data["init_args"].get("randomization") or {"class_path": "TrueLabels"}
-    names = [spec["class_path"].rpartition(".")[2] for spec in (model, data, randomization)]
-    return {
-        "id": run_id,
-        "name": f"{' '.join(names)} {run_id}",
-        "project": os.environ.get("WANDB_PROJECT", "rethink"),
-        "group": options.group or names[0],
+    return description.names(run_id, settings) | {
+        "project": description.project(),
         "job_type": command,
-        "tags": [*options.tags, *names],
-        "resume": "allow",
-        "settings": {"init_timeout": 30},  # seconds until a run goes on without a server that does not answer
+        # Seconds until a run goes on without a server that does not answer, and ends without one.
+        "settings": {"init_timeout": 30, "finish_timeout": 60},
     }
 
 
@@ -76,27 +91,44 @@ def session(trainer: Trainer, settings: dict[str, Any]) -> Iterator[None]:
             of the logger.)
     """
     mode = os.environ.get("WANDB_MODE")
-    running = []
-    for logger in trainer.loggers:
-        if isinstance(logger, WandbLogger):
-            Path(logger.save_dir or ".").mkdir(parents=True, exist_ok=True)
-            try:
-                logger.experiment.config.update(settings, allow_val_change=True)
-                running.append(logger.experiment)
-            except Exception as error:  # whatever happens in W&B is no reason not to train
-                _say(f"it cannot start ({error}); the run goes on without. history.csv has everything.")
-                trainer.loggers = [other for other in trainer.loggers if other is not logger]
-    try:
-        yield
-    finally:
-        for experiment in running:
-            with contextlib.suppress(Exception):  # see above
-                experiment.finish()
-        # WandbLogger sets it for an offline run, and the next run of this process may be online.
-        if mode is None:
-            os.environ.pop("WANDB_MODE", None)
-        else:
-            os.environ["WANDB_MODE"] = mode
+    folder = Path(trainer.default_root_dir)
+    running: list[Any] = []
+    with contextlib.ExitStack() as stack:
+        for logger in trainer.loggers:
+            if isinstance(logger, WandbLogger):
+                try:
+                    if trainer.is_global_zero and not running:
+                        stack.enter_context(alone(folder))
+                    Path(logger.save_dir or ".").mkdir(parents=True, exist_ok=True)
+                    logger.experiment.config.update(description.config(settings), allow_val_change=True)
+                    running.append(logger.experiment)
+                    _note(logger.experiment, folder)
+                except Exception as error:  # whatever happens in W&B is no reason not to train
+                    reason = "`rethink wandb push` is sending it" if isinstance(error, Busy) else str(error)
+                    _say(f"it cannot start ({reason}); the run goes on without. `rethink wandb push` sends it later.")
+                    trainer.loggers = [other for other in trainer.loggers if other is not logger]
+        try:
+            yield
+            for experiment in running:
+                with contextlib.suppress(Exception):  # see above
+                    if trainer.is_global_zero and trainer.state.fn == "fit":
+                        mirror.complete(experiment, LocalRun.read(folder))
+        finally:
+            for experiment in running:
+                with contextlib.suppress(Exception):  # see above
+                    experiment.finish()
+            # WandbLogger sets it for an offline run, and the next run of this process may be online.
+            if mode is None:
+                os.environ.pop("WANDB_MODE", None)
+            else:
+                os.environ["WANDB_MODE"] = mode
+
+
+def _note(experiment: Any, folder: Path) -> None:
+    """Notes that W&B itself has rows of this run, to which an offline mirror could not be added."""
+    settings = getattr(experiment, "settings", None)  # ranks after the first have a dummy
+    if settings is not None and settings.mode == "online" and Pushed.read(folder, "online") is None:
+        Pushed(experiment.entity, experiment.project).write(folder, "online")
 
 
 def _say(text: str) -> None:

@@ -25,6 +25,11 @@ from rethink.errors import UserError
 from rethink.models import Classifier
 from rethink.randomization import Randomization
 
+# jsonargparse takes 10670577e994, as a run_id may be, for a number: so such a text is to be written in quotes.
+yaml.SafeDumper.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?[0-9][0-9_]*[eE][-+]?[0-9]+$"), list("-+0123456789")
+)
+
 # What an option of this name takes: a class under it.
 _BASES: dict[str, type] = {
     "model": Classifier,

@@ -1,4 +1,4 @@
-"""`rethink show`: the runs there are, a run's record and its curves. Starts without torch."""
+"""`rethink show`: the runs and analyses there are, a run's record and its curves, an analysis. Starts without torch."""
 
 import json
 from bisect import bisect_right
@@ -12,8 +12,10 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from rethink.cli import findings
 from rethink.cli.arguments import Parser
 from rethink.errors import UserError
+from rethink.records.analysis import Analysed, analyses_folder
 from rethink.records.run import Columns, Run, read_columns, runs_folder
 
 CURVES = ("train/loss", "train/accuracy", "test/accuracy")
@@ -30,12 +32,23 @@ def main(args: list[str]) -> None:
     Raises:
         UserError: There is no such run, or its files are damaged.
     """
-    parser = Parser(prog="rethink show", description="Print the runs there are, or a run's record and its curves.")
-    parser.add_argument("run", nargs="?", help="run_id, its first digits, or folder; by default all runs are listed")
+    parser = Parser(prog="rethink show", description="Print what runs and analyses there are, or one.")
+    parser.add_argument("run", nargs="?", help="run_id or analysis_id, its first digits, or folder; default: a list")
+    parser.add_argument("--analyses", action="store_true", help="list the analyses, not the runs")
     parser.add_argument("--runs", type=Path, help="folder of the runs (default: $RETHINK_RUNS, else runs)")
     parser.add_argument("--json", action="store_true", help="print the record, or all records, as JSON")
     options = parser.parse_args(args)
     root = runs_folder(options.runs)
+    analyses = sorted(path.parent for path in analyses_folder(root).glob("*/record.json"))
+    if options.analyses and not options.run:
+        findings.show_all(analyses)
+        return
+    if options.run and (chosen := [folder for folder in analyses if _means(options.run, folder)]):
+        if options.json:
+            print(json.dumps(Analysed.open(chosen[0]).record, indent=2))
+        else:
+            findings.show(chosen[0])
+        return
     folders = [find(options.run, root)] if options.run else _folders(root)
     if options.json:
         records = [Run.open(folder).record for folder in folders if options.run or _finished(folder)]
@@ -44,8 +57,15 @@ def main(args: list[str]) -> None:
         _show(folders[0])
     elif folders:
         _list(folders)
+        if analyses:
+            print(f"and {len(analyses)} analyses: rethink show --analyses")
     else:
         print(f"There are no runs in {root}. Train one: rethink fit --help")
+
+
+def _means(name: str, folder: Path) -> bool:
+    """Whether a person means this analysis: its folder, or eight digits of its identity or more."""
+    return Path(name) == folder or (len(name) >= 8 and folder.name.startswith(name))
 
 
 def find(name: str, root: Path) -> Path:

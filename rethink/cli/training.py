@@ -2,19 +2,21 @@
 
 import csv
 import logging
-import shutil
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, ClassVar, Literal, TypeVar, get_args
 
 import torch
-from filelock import FileLock, Timeout
+from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
+from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from torch.multiprocessing.spawn import ProcessExitedException
 
+from rethink import lightning_internals, preemption, slurm
 from rethink.allocator import keep_freed_memory
 from rethink.callbacks.best_test_accuracy import BestTestAccuracy
 from rethink.callbacks.checkpoint import AtomicCheckpointIO, RunCheckpoint, find_checkpoint
@@ -30,9 +32,12 @@ from rethink.errors import UserError
 from rethink.models import Classifier
 from rethink.precision import probe
 from rethink.records.files import write_text
-from rethink.records.identity import run_id
+from rethink.records.identity import parts, run_id
+from rethink.records.lease import Lease
 from rethink.records.run import Run, runs_folder
+from rethink.records.weights import final_weights, lacks_weights
 
+_Callback = TypeVar("_Callback", bound=Callback)
 Precision = Literal["auto", "32-true", "bf16-mixed", "bf16-true", "64-true"]
 
 _LINKED = {
@@ -53,13 +58,13 @@ def main(args: list[str]) -> None:
         raise UserError(f"the trainer refuses this: {str(error).splitlines()[0]}") from error
 
 
-def identify(args: list[str]) -> str:
-    """The run_id of `rethink ARGS`, without training."""
+def identify(args: list[str]) -> tuple[str, dict[str, Any]]:
+    """The run_id of `rethink ARGS` and the parts of its setting, without training."""
     try:
         _run(_Identification, args)
-    except _Done as done:
-        return str(done)
-    raise AssertionError("an identification always ends in _Done")
+    except _Identified as found:
+        return found.run_id, found.parts
+    raise AssertionError("an identification always ends so")
 
 
 def _run(cli: type["RethinkCLI"], args: list[str]) -> None:
@@ -87,6 +92,13 @@ def _run(cli: type["RethinkCLI"], args: list[str]) -> None:
 
 class _Done(Exception):
     """There is nothing left to do."""
+
+
+class _Identified(Exception):
+    """It is known which run this is."""
+
+    def __init__(self, run_id: str, parts: dict[str, Any]) -> None:
+        self.run_id, self.parts = run_id, parts
 
 
 class RethinkCLI(LightningCLI):
@@ -149,6 +161,9 @@ class RethinkCLI(LightningCLI):
     def before_instantiate_classes(self) -> None:
         """Finds the run that these options describe, before anything heavy is built."""
         self._check()
+        if slurm.restarted() and self.options.force:
+            print("A requeued job goes on: --force was its first start's.")
+            self.options.force = False
         self._dump_config()
         self.settings: dict[str, Any] = {k: v for k, v in self.config_dump.items() if k not in ("config", "force")}
         self.run_id = run_id(self._identified(self.settings))
@@ -194,9 +209,14 @@ class RethinkCLI(LightningCLI):
 
     def _check_whether_done(self) -> None:
         if (self.folder / "record.json").exists() and not self.options.force:
-            outcome = Run.open(self.folder).outcome
+            run = Run.open(self.folder)
+            wanted = self.options.checkpoint.keep_epochs
+            if lacking := lacks_weights(self.folder, wanted, run.last_epoch):
+                print(f"{self.folder} is finished, without the weights of epochs {lacking}: it is trained once more.")
+                self.options.force = True
+                return
             raise _Done(
-                f"{self.folder} is finished ({outcome}). See it with `rethink show {self.run_id}`, "
+                f"{self.folder} is finished ({run.outcome}). See it with `rethink show {self.run_id}`, "
                 "train it anew with --force."
             )
 
@@ -214,7 +234,7 @@ class RethinkCLI(LightningCLI):
         if chosen["accelerator"] == "auto" and torch.backends.mps.is_available():
             options["accelerator"] = "cpu"  # Apple's GPU has no float64, in which the metrics are summed
         if chosen["plugins"] is None:
-            options["plugins"] = [AtomicCheckpointIO()]
+            options["plugins"] = [AtomicCheckpointIO(), *_cluster()]
         if chosen["precision"] is None:
             gpu = chosen["accelerator"] in ("auto", "gpu", "cuda") and torch.cuda.is_available()
             wanted = self.options.precision
@@ -229,21 +249,45 @@ class RethinkCLI(LightningCLI):
             self._without_record()
             self.trainer.fit(**kwargs)
             return
-        with self._run_is_ours():
-            checkpoint = kwargs.pop("ckpt_path", None)
+        lightning_internals.leave_signals_alone(self.trainer)
+        with self._run_is_ours() as lease:
             if self.options.force:
                 self._start_anew()
-            checkpoint = checkpoint or find_checkpoint(self.folder)
-            record = next(c for c in self.trainer.callbacks if isinstance(c, Record))  # type: ignore[attr-defined]
+            checkpoint = self._checkpoint(kwargs.pop("ckpt_path", None))
+            record, saving = self._callback(Record), self._callback(RunCheckpoint)
             record.run_id, record.config = self.run_id, self.settings
+            saving.lease = lease
             began = _Began(
                 self.folder / "config.yaml",
                 self.saved,
                 f"run {self.run_id} in {self.folder}" + (f", from {checkpoint}" if checkpoint else ""),
             )
             self.trainer.callbacks.insert(0, began)  # type: ignore[attr-defined]
-            with loggers.session(self.trainer, self.settings):
+            with loggers.session(self.trainer, self.settings), self._preemptible():
                 self.trainer.fit(**kwargs, ckpt_path=checkpoint)
+
+    def _checkpoint(self, chosen: str | None) -> Path | str | None:
+        """From which to go on. A requeued job has gone on from the chosen one already."""
+        return find_checkpoint(self.folder) or chosen if slurm.restarted() else chosen or find_checkpoint(self.folder)
+
+    def _callback(self, kind: type[_Callback]) -> _Callback:
+        return next(c for c in self.trainer.callbacks if isinstance(c, kind))  # type: ignore[attr-defined]
+
+    @contextmanager
+    def _preemptible(self) -> Iterator[None]:
+        """Passes signals on to forked processes, and their end back; says what --force would do once more."""
+        if (kill := lightning_internals.signal_forks(self.trainer)) is not None:
+            preemption.pass_on(kill)
+        try:
+            yield
+        except ProcessExitedException as error:
+            if error.exit_code != preemption.EXIT_CODE:
+                raise
+            raise preemption.Preempted("preempted; the same command goes on from where it was saved") from None
+        except preemption.Preempted as preempted:
+            if preempted.message and self.options.force:
+                preempted.message += ", without --force"
+            raise
 
     def validate(self, **kwargs: Any) -> None:
         """Evaluates the run's final weights."""
@@ -280,7 +324,7 @@ class RethinkCLI(LightningCLI):
     def _with_weights(self, kwargs: dict[str, Any]) -> dict[str, Any]:
         """The final weights of the run that the options describe, unless a checkpoint is given."""
         self._without_record()
-        weights = kwargs.get("ckpt_path") or self.folder / "checkpoints" / "final.ckpt"
+        weights = kwargs.get("ckpt_path") or final_weights(self.folder)
         if not Path(weights).is_file():
             raise UserError(
                 f"there are no weights at {weights}. Train the run first (`rethink fit` with the same "
@@ -294,36 +338,37 @@ class RethinkCLI(LightningCLI):
         callbacks[:] = [c for c in callbacks if not isinstance(c, measuring)]
 
     @contextmanager
-    def _run_is_ours(self) -> Iterator[None]:
-        """Holds the run's lock, in the first process of a run, so that no other one trains it meanwhile."""
+    def _run_is_ours(self) -> Iterator[Lease | None]:
+        """Has the run's lease, in the first process of a run. One that was refused before it began leaves no folder."""
         if not self.trainer.is_global_zero:
-            yield
+            yield None
             return
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(self.folder / ".lock", timeout=0)
-            with lock:
-                try:
-                    yield
-                finally:
-                    self._leave_nothing_empty()
-        except Timeout:
-            raise UserError(f"{self.folder} is being trained by another process. Wait for it, or stop it.") from None
+            with Lease(self.folder).held() as lease:
+                yield lease
         except PermissionError as error:
             raise UserError(
                 f"cannot write to {error.filename}. Give permission, or choose another folder with --runs."
             ) from None
-
-    def _leave_nothing_empty(self) -> None:
-        """A run that was refused before it began leaves no folder."""
-        if [path.name for path in self.folder.iterdir()] == [".lock"]:
-            shutil.rmtree(self.folder)
+        finally:
+            with suppress(OSError):
+                self.folder.rmdir()  # if it is empty
 
     def _start_anew(self) -> None:
         if self.trainer.is_global_zero:
             for path in [self.folder / "record.json", *self.folder.glob("checkpoints/*.ckpt")]:
                 path.unlink(missing_ok=True)
         self.trainer.strategy.barrier("force")
+
+
+def _cluster() -> list[SLURMEnvironment]:
+    """SLURM where Lightning would find it, without its requeueing: see `rethink.preemption`."""
+    if TorchElasticEnvironment.detect() or not SLURMEnvironment.detect():  # torchrun may run within a job
+        return []
+    try:
+        return [SLURMEnvironment(auto_requeue=False)]
+    except RuntimeError as error:
+        raise UserError(f"this SLURM job does not fit: {error}") from error
 
 
 class _Began(Callback):
@@ -339,10 +384,25 @@ class _Began(Callback):
 
 
 class _Identification(RethinkCLI):
-    """Stops when the run's identity is known."""
+    """Stops when the run's identity is known. A plan has many runs: they share one parser, of `fit` alone."""
 
-    def _check_whether_done(self) -> None:
-        raise _Done(self.run_id)
+    _parsers: ClassVar[tuple[Any, Any] | None] = None
+
+    @staticmethod
+    def subcommands() -> dict[str, set[str]]:
+        return {"fit": LightningCLI.subcommands()["fit"]}
+
+    def setup_parser(self, *args: Any, **kwargs: Any) -> None:
+        if _Identification._parsers is None:
+            super().setup_parser(*args, **kwargs)
+            _Identification._parsers = self.parser, self._subcommand_parsers
+        self.parser, self._subcommand_parsers = _Identification._parsers
+
+    def before_instantiate_classes(self) -> None:
+        self._check()
+        self._dump_config()
+        found = self._identified(self.config_dump)
+        raise _Identified(run_id(found), parts(found))
 
 
 def _be_quiet() -> None:
@@ -354,4 +414,5 @@ def _be_quiet() -> None:
     warnings.filterwarnings("ignore", message=".*your dataloader is not resumable.*")
     warnings.filterwarnings("ignore", message=".*when logging on epoch level in distributed setting.*")  # exact already
     warnings.filterwarnings("ignore", message=".*logger=True.* but have no logger configured.*")
+    warnings.filterwarnings("ignore", message=".*`srun` command is available.*")  # one process needs none
     warnings.filterwarnings("ignore", message=".*treespec.*LeafSpec.*")

@@ -43,6 +43,7 @@ class TrainingBatches:
         steps_per_call: Batches of a block.
         rank, ranks: This process and how many there are.
         position: Gives (epoch, blocks done) when an iteration begins.
+        leave_out: Place in the split of an example that its batch goes without; all else stays as it is.
     """
 
     split: Split
@@ -52,6 +53,7 @@ class TrainingBatches:
     rank: int
     ranks: int
     position: Callable[[], tuple[int, int]]
+    leave_out: int | None = None
 
     @property
     def steps(self) -> int:
@@ -65,6 +67,8 @@ class TrainingBatches:
         epoch, done = self.position()
         order = randomness.permutation(randomness.key(self.seed, "order", epoch), len(self.split))
         batches = randomness.tensor(order).split(self.batch_size)
+        if self.leave_out is not None:
+            batches = tuple(batch[batch != self.leave_out] for batch in batches)
         for block in range(done, len(self)):
             some = batches[block * self.steps_per_call : (block + 1) * self.steps_per_call]
             yield Block(

@@ -8,13 +8,12 @@ import hashlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rethink.errors import UserError
+from rethink.errors import UserError, did_you_mean
 
 
 class DataError(UserError):
@@ -173,6 +172,5 @@ def find(name: str) -> Dataset:
     """The dataset of that name; an unknown one is answered with the nearest."""
     if name in DATASETS:
         return DATASETS[name]
-    near = get_close_matches(name.lower().replace("-", "_"), DATASETS, n=1)
-    hint = f" Did you mean {near[0]!r}?" if near else ""
+    hint = did_you_mean(name.lower().replace("-", "_"), DATASETS)
     raise DataError(f"Unknown dataset {name!r}: expected one of {', '.join(DATASETS)}.{hint}")

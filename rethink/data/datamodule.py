@@ -31,6 +31,8 @@ class ImageDataModule(LightningDataModule):
         test_size: Number of test images. Default: all, as in the paper.
         validation_size: Number of training images to hold out, for early stopping without the test set.
         subset_seed: Seed of the choice of these images. Smaller subsets are part of larger ones.
+        leave_out: Position in the training set of an example that training goes without. All else is drawn alike: its
+            batch is trained on the others. It is still evaluated with the training set.
         seed: Seed of the batch order; set it through `seed_everything`.
         steps_per_call: Optimizer steps in one call of `training_step`, hence between two points at which the run can
             be saved. Does not change the result.
@@ -48,6 +50,7 @@ class ImageDataModule(LightningDataModule):
         test_size: PositiveInt | None = None,
         validation_size: NonNegativeInt = 0,
         subset_seed: int = 0,
+        leave_out: NonNegativeInt | None = None,
         seed: int = 0,
         steps_per_call: PositiveInt = 16,
         root: Path | None = None,
@@ -59,6 +62,7 @@ class ImageDataModule(LightningDataModule):
         self.test_size = test_size
         self.validation_size = validation_size
         self.subset_seed = subset_seed
+        self.leave_out = leave_out
         self.seed = seed
         self.steps_per_call = steps_per_call
         self.root = root  # None: the store knows its default
@@ -95,6 +99,7 @@ class ImageDataModule(LightningDataModule):
             self.steps_per_call,
             *self._ranks(),
             position=lambda: lightning_internals.position(self._trainer()),
+            leave_out=self.leave_out,
         )
 
     def val_dataloader(self) -> list[EvaluationBatches]:
@@ -127,6 +132,7 @@ class ImageDataModule(LightningDataModule):
 
     def _build(self, arrays: Arrays) -> dict[str, Split]:
         train, validation = self._choose_training(len(arrays.train_labels))
+        self._check_leave_out(len(train))
         test = _choose(len(arrays.test_labels), self.test_size, self.subset_seed, "test", "test_size")
         splits = {
             "train": self._split("train", arrays, "train", train, self.randomization),
@@ -149,6 +155,20 @@ class ImageDataModule(LightningDataModule):
         order = randomness.tensor(randomness.permutation(randomness.key(self.subset_seed, "subset"), available))
         held_out, rest = order[: self.validation_size], order[self.validation_size :]
         return rest[:kept].sort().values, held_out.sort().values
+
+    def _check_leave_out(self, size: int) -> None:
+        if self.leave_out is None:
+            return
+        if self.leave_out >= size:
+            raise UserError(
+                f"--data.leave_out {self.leave_out} is no position in a training set of {size:,} examples. "
+                f"Choose one from 0 to {size - 1}."
+            )
+        if self.batch_size == 1 or size % self.batch_size == 1:
+            raise UserError(
+                f"--data.leave_out {self.leave_out} can leave a batch without any example: {size:,} examples in "
+                f"batches of {self.batch_size} make one of a single example. Choose another --data.train_size."
+            )
 
     def _split(self, name: str, arrays: Arrays, part: Part, index: Tensor, randomization: Randomization) -> Split:
         if part == "train":

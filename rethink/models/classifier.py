@@ -13,8 +13,10 @@ from rethink import lightning_internals, randomness
 from rethink.data.batches import Block, Chunk
 from rethink.data.split import Split
 from rethink.errors import UserError
+from rethink.initialization import initialize
 from rethink.layers import Dropout
 from rethink.metrics import Evaluation, OnlineMean
+from rethink.models.pretrained import take_over
 from rethink.preprocessing import Augmentation, AugmentationDraws, prepare
 from rethink.step import sgd_step
 
@@ -39,6 +41,9 @@ class Classifier(LightningModule):
         decay_steps: Optimizer steps between two factors: an epoch of the paper, also for smaller training sets.
         staircase: Whether the factor applies at once every `decay_steps`, or little by little.
         crop_first: Whether images are cropped and then standardized (Appendix A), or the other way round.
+        initialization: "recipe" is what the contemporary recipe of this architecture drew (see the architecture); the
+            others are drawn for all layers alike, with zero biases.
+        weights_from: The run_id of a finished run with whose weights training starts, in all layers but the last one.
         seed: Seed of initialization, augmentation and dropout; set it through `seed_everything`.
         image_shape: (channels, height, width) of what the network sees; set by the data.
         num_classes: Number of classes; set by the data.
@@ -57,21 +62,26 @@ class Classifier(LightningModule):
         decay_steps: PositiveInt = STEPS_PER_PAPER_EPOCH,
         staircase: bool = True,
         crop_first: bool = True,
+        initialization: Literal["recipe", "glorot_uniform", "he_normal", "truncated_normal"] = "recipe",
+        weights_from: str | None = None,
         seed: int = 0,
         image_shape: tuple[int, int, int] = (3, 28, 28),
         num_classes: PositiveInt = 10,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False  # many steps in one call of `training_step`
-        self.learning_rate = PositiveFloat(learning_rate)
-        self.weight_decay = NonNegativeFloat(weight_decay)
+        # Checked, and plain numbers again: the optimizer's options are in the checkpoint, which loads nothing else.
+        self.learning_rate = float(PositiveFloat(learning_rate))
+        self.weight_decay = float(NonNegativeFloat(weight_decay))
         self.weight_decay_on = weight_decay_on
         self.augmentation: Augmentation = augmentation
-        self.momentum = ClosedUnitInterval(momentum)
+        self.momentum = float(ClosedUnitInterval(momentum))
         self.decay = decay
         self.decay_steps = decay_steps
         self.staircase = staircase
         self.crop_first = crop_first
+        self.initialization = initialization
+        self.weights_from = weights_from
         self.seed = seed
         channels, height, width = image_shape
         self.image_shape = (channels, height, width)
@@ -88,9 +98,16 @@ class Classifier(LightningModule):
         """The parameters that the contemporary recipe penalized. Default: the weights of all layers, no biases."""
         return (p for p in self.network.parameters() if p.ndim > 1)
 
-    def initialization(self) -> torch.Generator:
+    def initial_draws(self) -> torch.Generator:
         """The generator of the initial weights."""
         return randomness.generator(randomness.key(self.seed, "initialization"))
+
+    def draw_initial_weights(self) -> None:
+        """The weights that training starts from, where they are not those that the architecture drew when built."""
+        if self.initialization != "recipe":
+            initialize(self.network, self.initialization, self.initial_draws())
+        if self.weights_from is not None:
+            take_over(self.network, self.weights_from)
 
     def num_parameters(self) -> int:
         """Number of trained parameters, as in the second column of Table 1."""
@@ -115,7 +132,7 @@ class Classifier(LightningModule):
         chosen = set(decayed)
         groups = [
             {"params": [p for p in self.network.parameters() if p not in chosen], "weight_decay": 0.0},
-            {"params": decayed, "weight_decay": float(self.weight_decay)},
+            {"params": decayed, "weight_decay": self.weight_decay},
         ]
         return torch.optim.SGD(
             [group for group in groups if group["params"]], lr=self.learning_rate, momentum=self.momentum, fused=True
@@ -245,6 +262,7 @@ class Classifier(LightningModule):
                 "crop_first False would standardize with the untouched margin around the randomized centre of "
                 f"{type(randomization).__name__}. Add --data.randomization.region full."
             )
+        self.draw_initial_weights()
         self.network.to(memory_format=torch.channels_last)
         self.evaluations = nn.ModuleList(Evaluation() for _ in self._splits()).to(self.device)
 

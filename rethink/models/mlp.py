@@ -73,5 +73,5 @@ class MLP(Classifier):
             [PositiveInt(size) for size in hidden_sizes],
             batch_norm=batch_norm,
             dropout=ClosedUnitInterval(dropout),
-            generator=self.initialization(),
+            generator=self.initial_draws(),
         )

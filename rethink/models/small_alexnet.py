@@ -84,7 +84,7 @@ class SmallAlexNet(Classifier):
             self.num_classes,
             batch_norm=batch_norm,
             dropout=ClosedUnitInterval(dropout),
-            generator=self.initialization(),
+            generator=self.initial_draws(),
         )
 
     def recipe_decayed(self) -> Iterator[nn.Parameter]:

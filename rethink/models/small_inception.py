@@ -113,5 +113,5 @@ class SmallInception(Classifier):
             self.num_classes,
             batch_norm=batch_norm,
             dropout=ClosedUnitInterval(dropout),
-            generator=self.initialization(),
+            generator=self.initial_draws(),
         )

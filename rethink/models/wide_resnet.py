@@ -106,7 +106,7 @@ class WideResNet(Classifier):
             width,
             batch_norm=batch_norm,
             dropout=ClosedUnitInterval(dropout),
-            generator=self.initialization(),
+            generator=self.initial_draws(),
         )
 
     def recipe_decayed(self) -> Any:

@@ -16,5 +16,6 @@ if TYPE_CHECKING:  # for type checkers and editors only: the line below finds th
     from rethink.randomization.pixels import GaussianPixels as GaussianPixels
     from rethink.randomization.pixels import RandomPixels as RandomPixels
     from rethink.randomization.pixels import ShuffledPixels as ShuffledPixels
+    from rethink.randomization.signs import RandomSigns as RandomSigns
 
 globals().update(subclasses(sys.modules[__name__], Randomization))

@@ -10,19 +10,25 @@ from typing import Any
 import torch
 from lightning.pytorch import Trainer
 
-_PACKAGES = ("rethink", "torch", "torchvision", "lightning", "torchmetrics", "numpy")
+_PACKAGES = ("rethink", "torch", "torchvision", "lightning", "torchmetrics", "numpy", "scipy")
 
 
 def describe(trainer: Trainer) -> dict[str, Any]:
     """Versions, commit, and the device, precision, engine, threads and world size that were really used."""
+    return surroundings(trainer.strategy.root_device) | {
+        "precision": trainer.precision,
+        "engine": "eager",
+        "world_size": trainer.world_size,
+    }
+
+
+def surroundings(device: torch.device) -> dict[str, Any]:
+    """Versions, commit, device, threads and host of a computation."""
     return {
         "versions": {"python": platform.python_version()} | _versions(),
         "git_commit": _git_commit(),
-        "device": _device(trainer.strategy.root_device),
-        "precision": trainer.precision,
-        "engine": "eager",
+        "device": _device(device),
         "threads": torch.get_num_threads(),
-        "world_size": trainer.world_size,
         "host": platform.node(),
     }
 

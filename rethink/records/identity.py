@@ -22,15 +22,14 @@ _INERT_TRAINER = {
 }
 _INERT_CALLBACKS = ("ProgressBar", "Summary", "Monitor", "Checkpoint", "Timer")
 _SET_BY_THE_RUN = {"seed", "image_shape", "num_classes"}  # links: the seed counts once, the rest follows from the data
+_TRUE = {"class_path": "rethink.randomization.TrueLabels"}
 _INERT_DATA = {"root", "steps_per_call", "randomization", "seed"}
 
 
 def identity(config: Config) -> Config:
     """The part of a resolved configuration of `rethink fit` that can change a result."""
     model, data = config["model"], config["data"]
-    randomization = (data.get("init_args") or {}).get("randomization") or {
-        "class_path": "rethink.randomization.TrueLabels"
-    }
+    randomization = (data.get("init_args") or {}).get("randomization") or _TRUE
     parts: Config = {
         "seed": config["seed_everything"],
         "model": _described(model, _SET_BY_THE_RUN),
@@ -42,9 +41,33 @@ def identity(config: Config) -> Config:
     return {name: part for name, part in parts.items() if part not in ({}, [])}
 
 
+def parts(config: Config) -> Config:
+    """What `Setting.of` reads, from a resolved configuration: as record.json has it of a finished run."""
+    data = config["data"].get("init_args") or {}
+    name, arguments = _randomization(data.get("randomization") or _TRUE)
+    return {
+        "model": {"class": _name(config["model"]["class_path"]), "init_args": config["model"].get("init_args") or {}},
+        "randomization": {"class": name} | arguments,
+        "data": {name: data.get(name) for name in ("validation_size", "train_size", "leave_out")},
+        "seed": config["seed_everything"],
+        "budget": {
+            "max_epochs": config["trainer"]["max_epochs"],
+            "keep_epochs": (config.get("checkpoint") or {}).get("keep_epochs") or [],
+        },
+    }
+
+
 def run_id(config: Config) -> str:
     """12 hexadecimal digits."""
     return hashlib.sha256(json.dumps(identity(config), sort_keys=True).encode()).hexdigest()[:12]
+
+
+def analysis_id(kind: Any, options: Config) -> str:
+    """12 hexadecimal digits for an analysis: its class and version, and its options that are not at their defaults."""
+    defaults = _defaults(kind)
+    chosen = {name: value for name, value in options.items() if name not in defaults or defaults[name] != value}
+    content = {"analysis": kind.__name__, "version": kind.version, "options": chosen}
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def _described(spec: Config, inert: set[str]) -> list[Any]:

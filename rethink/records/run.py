@@ -7,10 +7,13 @@ import csv
 import json
 import os
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
 from rethink.errors import UserError
+from rethink.records.rules import Rule
+from rethink.records.setting import Setting
 
 FORMAT = 1  # of record.json; a higher number was written by a newer rethink
 
@@ -18,6 +21,10 @@ FORMAT = 1  # of record.json; a higher number was written by a newer rethink
 _REQUIRED = ("run_id", "outcome", "seed", "model", "data", "randomization", "budget", "final", "convergence")
 
 Columns = dict[str, list[float | None]]
+
+
+class Damaged(UserError):
+    """The record or the history of a run cannot be read, now or with a newer rethink: the run has to be repeated."""
 
 
 @dataclass(frozen=True)
@@ -72,35 +79,24 @@ class Run:
         """Class of the LightningModule, as in YAML."""
         return str(self.record["model"]["class"])
 
+    @cached_property
+    def setting(self) -> Setting:
+        """Network, randomization, regularizers and seed."""
+        return Setting.of(self.record)
+
     @property
     def architecture(self) -> str:
-        """The class, told apart by size as the paper does: `MLP 1x512`, `MLP 3x512`, `WideResNet 28-1`."""
-        arguments = self.record["model"].get("init_args", {})
-        if self.model == "MLP":
-            sizes = arguments.get("hidden_sizes", [512])
-            if len(set(sizes)) == 1:
-                return f"MLP {len(sizes)}x{sizes[0]}"
-            return "MLP " + "-".join(map(str, sizes))
-        if self.model == "WideResNet":
-            return f"WideResNet {arguments.get('depth', 28)}-{arguments.get('width', 1)}"
-        return self.model
+        return self.setting.architecture
 
     @property
     def randomization(self) -> str:
         """Class of the randomization, as in YAML."""
-        return str(self.record["randomization"]["class"])
+        return self.setting.randomization
 
     @property
     def corruption(self) -> float | None:
-        """Probability of label corruption, the x of Figures 1b and 1c; None for a run that alters pixels.
-
-        True and random labels are the ends, 0 and 1, of a sweep.
-        """
-        ends = {"TrueLabels": 0.0, "RandomLabels": 1.0}
-        if self.randomization in ends:
-            return ends[self.randomization]
-        probability = self.record["randomization"].get("probability")
-        return None if probability is None else float(probability)
+        """Probability of label corruption; None for a run that alters pixels."""
+        return self.setting.corruption
 
     @property
     def train_size(self) -> int:
@@ -109,6 +105,11 @@ class Run:
     @property
     def test_size(self) -> int:
         return int(self.record["data"]["test_size"])
+
+    @property
+    def last_epoch(self) -> int:
+        """The epoch with which it ended."""
+        return int(self.record["final"]["epoch"])
 
     @property
     def num_classes(self) -> int:
@@ -126,13 +127,46 @@ class Run:
         return None if value is None else float(value)
 
     def crossing(self, rule: str) -> Crossing:
-        """When the run passed a named rule such as `accuracy>=1.0`."""
+        """When the run passed a rule such as `accuracy>=0.99`: as recorded, or any other one as its history has it."""
         rules = self.record["convergence"]["rules"]
-        if rule not in rules:
-            raise UserError(f"{self.path}: no convergence rule {rule!r} in this record; it has {', '.join(rules)}.")
-        passed = rules[rule]
+        return self._crossing(rules[rule]) if rule in rules else self._first_passing(Rule.parse(rule))
+
+    def _first_passing(self, rule: Rule) -> Crossing:
+        values = self.history.get(f"train/{rule.metric}", [])
+        for epoch, step, value in zip(self.history["epoch"], self.history["step"], values, strict=False):
+            if value is not None and rule.passed({f"train/{rule.metric}": value}):
+                return Crossing("converged", int(epoch or 0), int(step or 0))
+        return self._crossing({"outcome": "diverged" if self.outcome == "diverged" else "not converged"})
+
+    @property
+    def rules(self) -> list[str]:
+        """The convergence rules that the record has."""
+        return list(self.record["convergence"]["rules"])
+
+    @property
+    def onset(self) -> Crossing:
+        """When learning set in: the training loss was first under 0.95 ln K, K classes."""
+        return self._crossing(self.record["convergence"]["onset"])
+
+    def _crossing(self, passed: dict[str, Any]) -> Crossing:
         last = passed if passed["outcome"] == "converged" else self.record["final"]
         return Crossing(passed["outcome"], int(last["epoch"]), int(last["step"]))
+
+    def first(self, column: str, at_least: float) -> Crossing | None:
+        """The first epoch at which a column of the history reaches a value; None if it was never measured."""
+        epochs, values = self.curve(column, "epoch")
+        steps, _ = self.curve(column)
+        if not values:
+            return None
+        reached = next((i for i, value in enumerate(values) if value >= at_least), None)
+        if reached is None:
+            return Crossing("not converged", int(epochs[-1]), int(steps[-1]))
+        return Crossing("converged", int(epochs[reached]), int(steps[reached]))
+
+    def at(self, epoch: int, metric: str) -> float | None:
+        """`metric` at an epoch, or None where it was not measured."""
+        epochs, values = self.curve(metric, "epoch")
+        return dict(zip(epochs, values, strict=True)).get(epoch)
 
     def curve(self, column: str, against: str = "step") -> tuple[list[float], list[float]]:
         """x and y of a column of the history, without the epochs at which it was not measured."""
@@ -169,14 +203,23 @@ def _read_record(path: Path) -> dict[str, Any]:
     file = path / "record.json"
     if not path.is_dir():
         raise UserError(f"{path}: no such run folder.")
-    if not file.is_file():
-        raise UserError(f"{path}: no record.json, so this run has not finished. Finish it with: {_fit(path)}")
     try:
-        record = json.loads(file.read_text(encoding="utf-8"))
+        text = file.read_bytes()
+    except FileNotFoundError:
+        raise UserError(f"{path}: no record.json, so this run has not finished. Finish it with: {_fit(path)}") from None
+    except OSError as error:
+        raise UserError(f"{file}: cannot be read ({error.strerror}).") from error
+    try:
+        record = json.loads(text)
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise _damaged(path, file, str(error)) from error
     if not isinstance(record, dict) or not isinstance(record.get("format"), int):
         raise _damaged(path, file, "no format number")
+    if record["format"] < FORMAT:
+        raise Damaged(
+            f"{file}: format {record['format']} is from an older rethink; this one reads format {FORMAT}. "
+            f"Repeat the run: {_fit(path)} --force"
+        )
     if record["format"] > FORMAT:
         raise UserError(
             f"{file}: format {record['format']} is from a newer rethink; this one reads format {FORMAT}. "
@@ -193,6 +236,8 @@ def _read_history(path: Path) -> Columns:
         columns = read_columns(file)
     except FileNotFoundError:
         raise _damaged(path, file, "missing beside a record.json") from None
+    except OSError as error:
+        raise UserError(f"{file}: cannot be read ({error.strerror}).") from error
     except (ValueError, csv.Error) as error:  # also UnicodeDecodeError
         raise _damaged(path, file, str(error)) from error
     if missing := {"epoch", "step"} - set(columns):
@@ -200,8 +245,8 @@ def _read_history(path: Path) -> Columns:
     return columns
 
 
-def _damaged(path: Path, file: Path, reason: str) -> UserError:
-    return UserError(f"{file}: damaged ({reason}). Delete {path / 'record.json'}, then repeat the run: {_fit(path)}")
+def _damaged(path: Path, file: Path, reason: str) -> Damaged:
+    return Damaged(f"{file}: damaged ({reason}). Delete {path / 'record.json'}, then repeat the run: {_fit(path)}")
 
 
 def _fit(path: Path) -> str:

@@ -4,10 +4,12 @@ Nothing is fetched: styles, script, figures and their values are in the file. Wh
 never markup, and is escaped.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import jinja2
 from markupsafe import Markup
@@ -23,11 +25,13 @@ class Artefact:
 
     name: str  # anchor on the page and name on the command line: "fig1a"
     title: str
-    claim: str
+    claim: str  # empty: the page has the finding only
     finding: str
     charts: Sequence[Chart] = ()
     tables: Sequence[Table] = ()
     verdicts: Sequence[Verdict] = ()
+    notes: Sequence[str] = ()  # what a reader must know first: the command that makes what is missing
+    missing: Sequence[str] = ()  # the settings without a run, with their seeds
 
 
 @dataclass(frozen=True)
@@ -56,9 +60,17 @@ def _template() -> jinja2.Template:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
+        finalize=_unbroken,
     )
     environment.filters["inline_svg"] = _inline_svg
     return environment.get_template("page.html")
+
+
+def _unbroken(value: Any) -> Any:
+    """Text in which no line ends between a number and its unit or within `p = 1`."""
+    if not isinstance(value, str) or isinstance(value, Markup):
+        return value
+    return re.sub(r"(?<=\d) (?=(%|points?|epochs?|images|steps)\b|%)|(?<=\bp) (?=[=<>] )|(?<=\bp =) ", "\u00a0", value)
 
 
 def _inline_svg(drawing: Drawing) -> Markup:

@@ -1,16 +1,20 @@
-"""Where a set of runs comes from: machine, versions, precision. Tables hold results only: this is apart."""
+"""Where a set of runs and analyses comes from: machine, versions, precision. It is apart from tables."""
 
 from collections.abc import Sequence
 from typing import Any
 
+from rethink.records.analysis import Analysed
 from rethink.records.run import Run
 
 # What should be one and the same among runs that are compared, and what a reader calls it.
 _ALIKE = {"precision": "precisions", "engine": "engines"}
 
 
-def provenance(runs: Sequence[Run]) -> dict[str, Any]:
-    """For provenance.json: per run its environment, the digests of what it saw, and how long it took."""
+def provenance(runs: Sequence[Run], analyses: Sequence[Analysed] = ()) -> dict[str, Any]:
+    """For provenance.json: per run its environment, the digests of what it saw, and how long it took.
+
+    Per analysis the same, without digests.
+    """
     return {
         run.run_id: {
             "environment": run.environment,
@@ -18,24 +22,32 @@ def provenance(runs: Sequence[Run]) -> dict[str, Any]:
             "durations": run.record.get("durations", {}),
         }
         for run in sorted(runs, key=lambda run: run.run_id)
+    } | {
+        each.analysis_id: {
+            "environment": each.environment,
+            "durations": each.record.get("durations", {}) | dict(each.values.get("seconds", {})),
+        }
+        for each in sorted(analyses, key=lambda each: each.analysis_id)
     }
 
 
-def summary(runs: Sequence[Run]) -> list[tuple[str, str]]:
-    """For the page's foot: what the runs have in common or between them, without dates and durations."""
+def summary(runs: Sequence[Run], analyses: Sequence[Analysed] = ()) -> list[tuple[str, str]]:
+    """For the page's foot: what they have in common or between them, without dates and durations."""
     versions: dict[str, set[str]] = {}
-    for run in runs:
+    every: list[Run | Analysed] = [*runs, *analyses]
+    for run in every:
         for package, version in run.environment.get("versions", {}).items():
             versions.setdefault(package, set()).add(str(version))
     entries = [
-        ("device", _distinct(runs, "device")),
+        ("device", _distinct(every, "device")),
         ("precision", _distinct(runs, "precision")),
         ("engine", _distinct(runs, "engine")),
-        ("threads", _distinct(runs, "threads")),
+        ("threads", _distinct(every, "threads")),
         ("processes", _distinct(runs, "world_size")),
         ("versions", [f"{name} {' / '.join(sorted(found))}" for name, found in sorted(versions.items())]),
-        ("git commit", _distinct(runs, "git_commit")),
-        ("runs", sorted(run.run_id for run in runs)),
+        ("git commit", _distinct(every, "git_commit")),
+        ("runs", [f"{len(runs)}, each with its identity in the runs.csv of its artefact"] if runs else []),
+        ("analyses", [f"{len(analyses)}, each in the analyses.csv of its artefact"] if analyses else []),
     ]
     return [(name, ", ".join(values)) for name, values in entries if values]
 
@@ -49,5 +61,5 @@ def mixtures(runs: Sequence[Run]) -> list[str]:
     ]
 
 
-def _distinct(runs: Sequence[Run], key: str) -> list[str]:
+def _distinct(runs: Sequence[Run | Analysed], key: str) -> list[str]:
     return sorted({str(run.environment[key]) for run in runs if run.environment.get(key) is not None})

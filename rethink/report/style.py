@@ -43,6 +43,7 @@ RANDOMIZATIONS: Mapping[str, Style] = {
     "RandomPixels": Style("random pixels", _PURPLE, _DASH_DOT, "^"),
     "RandomLabels": Style("random labels", _VERMILLION, _DOTS, "v"),
     "PartiallyCorruptedLabels": Style("partially corrupted labels", _SKY, _DASH_DOT_DOT, "P"),
+    "RandomSigns": Style("random signs", PAPER_INK, _LONG, "X"),
 }
 
 ARCHITECTURES: Mapping[str, Style] = {
@@ -52,6 +53,23 @@ ARCHITECTURES: Mapping[str, Style] = {
     "MLP 3x512": Style("MLP 3x512", _PURPLE, _SHORT, "v"),
     "WideResNet 28-1": Style("WRN-28-1", _OCHRE, _DOTS, "D"),
 }
+
+BATCH_NORM: Mapping[bool, Style] = {
+    True: Style("with batch norm", _BLUE, SOLID, "o"),
+    False: Style("without batch norm", _VERMILLION, _LONG, "s"),
+}
+
+_LEVELS = (_BLUE, _GREEN, _OCHRE, _VERMILLION, _PURPLE)
+
+
+def level_style(index: int, label: str, corrupted: bool = False) -> Style:
+    """Style of the index-th of a few levels of label corruption, for its clean part and its corrupted part."""
+    return Style(label, _LEVELS[index % len(_LEVELS)], _DOTS if corrupted else SOLID, "v" if corrupted else "o")
+
+
+def capitalized(label: str) -> str:
+    """At the beginning of a sentence; AlexNet keeps its capitals."""
+    return label[:1].upper() + label[1:]
 
 
 def randomization_style(name: str) -> Style:

@@ -1,13 +1,15 @@
 """One table, five renderings: Markdown, terminal (rich), HTML, CSV and LaTeX.
 
 Markdown, HTML, LaTeX and the terminal show rounded values in the column's unit. CSV keeps the values as they
-are (accuracies as fractions) under the names that history.csv uses.
+are (accuracies as fractions) under the names that history.csv uses; an estimate over seeds takes three columns there,
+mean, standard deviation (or half the 95 % interval) and n.
 """
 
 import csv
 import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import rich.box
@@ -16,9 +18,11 @@ import rich.text
 from markupsafe import Markup
 
 from rethink.records.run import Crossing
+from rethink.report.estimates import Comparison, Estimate
 
-Cell = str | int | float | Crossing | None
+Cell = str | int | float | Crossing | Estimate | None
 
+_WIDE = 24  # characters: a column of longer texts may be broken into lines on the page
 ABSENT = "–"  # what a reader sees where there is no value
 
 
@@ -32,6 +36,8 @@ class Column:
     scale: float = 1
     format: str = ""
     align: Literal["left", "right"] = "right"
+    estimate: bool = False
+    interval: bool = False  # an estimate is shown with the 95 % interval of its mean, and not its s.d.
 
     @classmethod
     def text(cls, header: str, name: str) -> "Column":
@@ -42,6 +48,21 @@ class Column:
         """A fraction shown in per cent with one decimal: 0.7607 as 76.1."""
         return cls(header, name, unit="%", scale=100, format=".1f")
 
+    @classmethod
+    def estimates(cls, header: str, name: str, unit: str = "%", scale: float = 100, format: str = ".2f") -> "Column":
+        """Mean ± s.d. over seeds: accuracies in per cent unless said otherwise."""
+        return cls(header, name, unit, scale, format, estimate=True)
+
+    @classmethod
+    def times(cls, header: str, name: str, format: str = ".1f") -> "Column":
+        """Mean ± s.d. over seeds of epochs, steps or their ratios; `> ` before a lower bound."""
+        return cls(header, name, format=format, estimate=True)
+
+    @classmethod
+    def gains(cls, header: str, name: str) -> "Column":
+        """Mean over seeds with its 95 % interval: differences of accuracies, in points."""
+        return cls(header, name, "points", 100, "+.2f", estimate=True, interval=True)
+
     @property
     def title(self) -> str:
         return f"{self.header} ({self.unit})" if self.unit else self.header
@@ -49,9 +70,42 @@ class Column:
     def show(self, cell: Cell) -> str:
         if cell is None:
             return ABSENT
+        if isinstance(cell, Estimate):
+            return cell.scaled(self.scale).format(self.format, self.interval)
         if isinstance(cell, int | float):
             return format(cell * self.scale, self.format)
         return str(cell)
+
+    def csv_names(self) -> list[str]:
+        spread = "interval" if self.interval else "sd"
+        return [self.name, f"{self.name}_{spread}", f"{self.name}_n"] if self.estimate else [self.name]
+
+    def csv_cells(self, cell: Cell) -> list[Cell]:
+        if not self.estimate:
+            return [cell]
+        if not isinstance(cell, Estimate):
+            return [cell, None, None]
+        spread = cell.interval if self.interval else cell.sd
+        mean, spread = (None if value is None else round(value, 9) for value in (cell.mean, spread))
+        return [f"> {mean}" if cell.censored else mean, spread, cell.n]
+
+
+def comparison_columns(name: str) -> list[Column]:
+    """For an accuracy beside the paper's: n, ours, the paper's, the difference, and whether they agree."""
+    return [
+        Column("n", "n"),
+        Column.estimates("ours", name),
+        Column("paper", "paper", "%", 100, ".2f"),
+        Column("difference", "difference", "points", 100, "+.2f"),
+        Column.text("verdict", "verdict"),
+    ]
+
+
+def comparison_cells(comparison: Comparison) -> list[Cell]:
+    """The cells under `comparison_columns`."""
+    ours = comparison.ours
+    paper = comparison.paper if comparison.fails_below is None else "failed to converge"
+    return [ours.n if ours else 0, ours, paper, comparison.difference, comparison.verdict]
 
 
 @dataclass(frozen=True)
@@ -62,6 +116,7 @@ class Table:
     rows: Sequence[Sequence[Cell]]
     caption: str
     notes: Sequence[str] = ()
+    name: str = "table"  # of its files
 
     def __post_init__(self) -> None:
         for row in self.rows:
@@ -106,25 +161,42 @@ class Table:
         return table
 
     def to_html(self) -> Markup:
+        shown = self.shown()
+        wide = [max((len(row[i]) for row in shown), default=0) > _WIDE for i in range(len(self.columns))]
+        classes = [
+            Markup('"left wide"') if broad and column.align == "left" else column.align
+            for column, broad in zip(self.columns, wide, strict=True)
+        ]
+
         def cells(tag: str, texts: Iterable[str]) -> Markup:
             return Markup("").join(
-                Markup("<{0} class={1}>{2}</{0}>").format(Markup(tag), column.align, text)
-                for column, text in zip(self.columns, texts, strict=True)
+                Markup("<{0} class={1}>{2}</{0}>").format(Markup(tag), name, text)
+                for name, text in zip(classes, texts, strict=True)
             )
 
         head = Markup("<thead><tr>{}</tr></thead>").format(cells("th", (c.title for c in self.columns)))
-        body = Markup("\n").join(Markup("<tr>{}</tr>").format(cells("td", row)) for row in self.shown())
-        notes = Markup("").join(Markup("<li>{}</li>").format(note) for note in self.notes)
-        return Markup("<div class=table><table><caption>{}</caption>\n{}\n<tbody>{}</tbody></table></div>{}").format(
-            self.caption, head, body, Markup("<ul class=notes>{}</ul>").format(notes) if notes else ""
-        )
+        body = Markup("\n").join(Markup("<tr>{}</tr>").format(cells("td", row)) for row in shown)
+        items = Markup("").join(Markup("<li>{}</li>").format(note) for note in self.notes)
+        notes = Markup("<ul class=notes>{}</ul>").format(items) if items else Markup("")
+        # The caption stands above what scrolls sideways on a phone, so that it is read whole.
+        return Markup(
+            '<p class=caption>{0}</p>\n<div class=table tabindex=0 role=region aria-label="{0}"><table>\n{1}\n'
+            "<tbody>{2}</tbody></table></div>{3}"
+        ).format(self.caption, head, body, notes)
 
     def to_csv(self) -> str:
         file = io.StringIO()
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(column.name for column in self.columns)
-        writer.writerows(self.rows)  # None is an empty cell
+        writer.writerow(name for column in self.columns for name in column.csv_names())
+        for row in self.rows:  # None is an empty cell
+            cells = zip(self.columns, row, strict=True)
+            writer.writerow(value for column, cell in cells for value in column.csv_cells(cell))
         return file.getvalue()
+
+    def save(self, folder: Path) -> None:
+        """Write `name.md`, `name.csv` and `name.tex` into `folder`."""
+        for suffix, text in (("md", self.to_markdown()), ("csv", self.to_csv()), ("tex", self.to_latex())):
+            (folder / f"{self.name}.{suffix}").write_text(text, encoding="utf-8")
 
     def to_latex(self) -> str:
         """A `table` environment; needs the booktabs package."""
@@ -158,7 +230,7 @@ def _markdown(text: str) -> str:
 _LATEX = str.maketrans(
     {character: "\\" + character for character in "&%$#_{}"}
     | {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
-    | {">": "$>$", "<": "$<$", "–": "--", "×": r"$\times$", "±": r"$\pm$"}
+    | {">": "$>$", "<": "$<$", "≥": r"$\geq$", "≤": r"$\leq$", "–": "--", "×": r"$\times$", "±": r"$\pm$"}
 )
 
 

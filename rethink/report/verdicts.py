@@ -5,10 +5,12 @@ verdict says so.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
+
+from rethink.report.estimates import Comparison, Estimate
 
 Outcome = Literal["shown", "partly shown", "not shown", "cannot tell"]
 
@@ -32,6 +34,11 @@ class Quantity:
     value: float
     censored: bool = False
 
+    @classmethod
+    def of(cls, estimate: Estimate | None) -> "Quantity | None":
+        """The mean over seeds; None stays None."""
+        return None if estimate is None else cls(estimate.mean, estimate.censored)
+
     def precedes(self, other: "Quantity") -> bool | None:
         """Whether this is smaller than `other`; None if the censoring leaves it open."""
         if self.censored:
@@ -50,8 +57,8 @@ Named = tuple[str, Quantity | None]  # None: no run
 def fitted(trend: str, runs: Sequence[tuple[str, bool]], missing: Sequence[str] = ()) -> Verdict:
     """Every run fits its training set."""
     failed = [name for name, fits in runs if not fits]
-    detail = f"{len(runs) - len(failed)} of {len(runs)} runs do" + (f"; not {', '.join(failed)}" if failed else "")
-    detail += f". Missing: {', '.join(missing)}." if missing else "."
+    detail = f"{len(runs) - len(failed)} of {len(runs)} do" + (f"; not {_listed(failed)}" if failed else "")
+    detail += f". Missing: {_listed(missing)}." if missing else "."
     outcome: Outcome = "not shown" if failed else "cannot tell" if missing or not runs else "shown"
     if failed and len(failed) * 2 < len(runs):
         outcome = "partly shown"
@@ -80,10 +87,11 @@ def rising(
 ) -> Verdict:
     """The quantity rises with the level: no step down by more than `tolerance`, and the end above the start.
 
-    If it ends higher but falls on the way, the trend is partly shown.
+    If it ends higher but falls on the way, the trend is partly shown. A level on the way may be missing, an end not.
     """
-    if absent := [f"p = {level:g}" for level, quantity in by_level if quantity is None]:
-        return Verdict(trend, "cannot tell", f"Missing: {', '.join(absent)}.")
+    absent = [f"p = {level:g}" for level, quantity in by_level if quantity is None]
+    if len(by_level) < 2 or by_level[0][1] is None or by_level[-1][1] is None:
+        return Verdict(trend, "cannot tell", f"Missing: {_listed(absent) or 'other levels'}.")
     known = [(level, quantity) for level, quantity in by_level if quantity is not None]
     (start, first), *_, (end, last) = known
     # a <= b + tolerance, for a censored b too: not (b + tolerance < a)
@@ -96,33 +104,127 @@ def rising(
     detail = f"{first}{unit} at p = {start:g}, {last}{unit} at p = {end:g}"
     if falls:
         detail += f"; falls from p = {', '.join(falls)}"
+    if absent:
+        detail += f"; missing: {_listed(absent)}"
     if rises is None:
         return Verdict(trend, "cannot tell", detail + ".")
     outcome: Outcome = "not shown" if not rises else "partly shown" if falls else "shown"
     return Verdict(trend, outcome, detail + ".")
 
 
-def at_most(trend: str, quantities: Sequence[Named], bound: float) -> Verdict:
-    """No quantity exceeds the bound; a censored one under it leaves the question open."""
-    if absent := [name for name, quantity in quantities if quantity is None]:
-        return Verdict(trend, "cannot tell", f"Missing: {', '.join(absent)}.")
+def at_most(trend: str, quantities: Sequence[Named], bound: float, missing: Sequence[str] = ()) -> Verdict:
+    """No quantity exceeds the bound; one that is missing, or censored and under it, leaves the question open."""
+    absent = [*(name for name, quantity in quantities if quantity is None), *missing]
     known = [(name, quantity) for name, quantity in quantities if quantity is not None]
-    detail = "Largest: " + ", ".join(f"{quantity} ({name})" for name, quantity in known) + "."
+    if not known:
+        return Verdict(trend, "cannot tell", "No such run.")
+    detail = "Here: " + ", ".join(f"{quantity} ({name})" for name, quantity in known) + "."
+    detail += f" Missing: {_listed(absent)}." if absent else ""
     if any(quantity.value > bound for _, quantity in known):
         return Verdict(trend, "not shown", detail)
-    return Verdict(trend, "cannot tell" if any(q.censored for _, q in known) else "shown", detail)
+    return Verdict(trend, "cannot tell" if absent or any(q.censored for _, q in known) else "shown", detail)
 
 
-def at_chance(trend: str, accuracies: Sequence[tuple[str, float]], chance: float, examples: int) -> Verdict:
+def counted(trend: str, answers: Sequence[tuple[str, bool | None]], of: str = "runs", more: str = "") -> Verdict:
+    """Yes or no in each of several runs or seeds: shown if in all, partly if in more than half; None: it is open."""
+    yes = [name for name, answer in answers if answer]
+    no = [name for name, answer in answers if answer is False]
+    undecided = [name for name, answer in answers if answer is None]
+    detail = f"In {len(yes)} of {len(answers)} {of}"
+    detail += f"; not in {_listed(no)}" if yes and no else ""
+    detail += f"; open in {_listed(undecided)}" if undecided else ""
+    detail = detail if yes or no else "Open, for a run is missing or ended too early"
+    detail += f". {more}" if more else "."
+    if not answers or (undecided and not no):
+        return Verdict(trend, "cannot tell", detail if answers else f"No such {of}.")
+    partly: Outcome = "partly shown" if 2 * len(yes) > len(answers) else "not shown"
+    return Verdict(trend, partly if no else "shown", detail)
+
+
+def ordered_by_seed(trend: str, order: Sequence[str], by_seed: Mapping[int, Mapping[str, Quantity]]) -> Verdict:
+    """The quantities rise in the order given, seed by seed, for the seeds that have all of them."""
+    complete = {seed: found for seed, found in by_seed.items() if all(name in found for name in order)}
+    answers = [(f"seed {seed}", in_order([found[name] for name in order])) for seed, found in complete.items()]
+    pairs = []
+    for before, after in pairwise(order):
+        told = [
+            found[before].precedes(found[after]) for found in by_seed.values() if before in found and after in found
+        ]
+        pairs.append(f"{before} before {after} in {sum(map(bool, told))} of {len(told)}")
+    return counted(trend, answers, "seeds with all of them", "; ".join(pairs) + ".")
+
+
+def extreme_by_seed(
+    trend: str, name: str, others: Sequence[str], by_seed: Mapping[int, Mapping[str, Quantity]], largest: bool = False
+) -> Verdict:
+    """One of the quantities is smaller, or larger, than the others, seed by seed; open where one is missing."""
+    answers: list[tuple[str, bool | None]] = []
+    for seed, found in by_seed.items():
+        if name in found:
+            there = [found[other] for other in others if other in found and other != name]
+            told = [other.precedes(found[name]) if largest else found[name].precedes(other) for other in there]
+            whole = all(other in found for other in others)
+            answers.append((f"seed {seed}", False if False in told else None if None in told or not whole else True))
+    return counted(trend, answers, "seeds")
+
+
+def in_order(quantities: Sequence[Quantity]) -> bool | None:
+    """Whether each precedes the next; None if the censoring leaves it open."""
+    answers = [before.precedes(after) for before, after in pairwise(quantities)]
+    return False if False in answers else None if None in answers else True
+
+
+def summary(verdicts: Sequence[Verdict]) -> str:
+    """In a sentence, whether a claim is borne out by the trends that were judged."""
+    if all(verdict.outcome == "cannot tell" for verdict in verdicts):
+        return "There are too few runs to tell whether that bears the claim out."
+    shown = sum(verdict.outcome == "shown" for verdict in verdicts)
+    which = "it" if len(verdicts) == 1 else f"all {len(verdicts)} trends"
+    if shown == len(verdicts):
+        return f"That bears the claim out: {which} judged below " + ("is shown." if which == "it" else "are shown.")
+    said = f"Of the {len(verdicts)} trends judged below {shown or 'none'} {'are' if shown > 1 else 'is'} shown"
+    for outcome, words in (("partly shown", "partly"), ("not shown", "not"), ("cannot tell", "cannot be told yet")):
+        if number := sum(verdict.outcome == outcome for verdict in verdicts):
+            said += f", {number} {words}"
+    return said + "."
+
+
+def agreeing(
+    trend: str,
+    comparisons: Sequence[tuple[str, Comparison]],
+    unit: str = "points",
+    scale: float = 100,
+    digits: int = 2,
+) -> Verdict:
+    """Ours are within tolerance of the paper's numbers, as far as there are both; differences in the unit."""
+    judged = [(name, one) for name, one in comparisons if one.verdict in ("inside", "outside")]
+    outside = [
+        name if one.difference is None else f"{name} ({scale * one.difference:+,.{digits}f} {unit})"
+        for name, one in judged
+        if one.verdict == "outside"
+    ]
+    not_run = sum(one.verdict == "not run" for _, one in comparisons)
+    undecided = any(one.verdict == "cannot tell" for _, one in comparisons)
+    detail = f"{len(judged) - len(outside)} of {len(judged)} are within tolerance"
+    detail += f"; outside: {_listed(outside)}" if outside else ""
+    detail += f". Not run: {not_run}." if not_run else "."
+    if not outside:
+        return Verdict(trend, "shown" if judged and not (not_run or undecided) else "cannot tell", detail)
+    return Verdict(trend, "partly shown" if len(outside) * 2 < len(judged) else "not shown", detail)
+
+
+def at_chance(
+    trend: str, accuracies: Sequence[tuple[str, float]], chance: float, examples: int, missing: Sequence[str] = ()
+) -> Verdict:
     """Each accuracy lies within three standard deviations of guessing, for a test set of `examples`."""
     if not accuracies:
         return Verdict(trend, "cannot tell", "No such run.")
     band = 3 * math.sqrt(chance * (1 - chance) / examples)
     outside = [name for name, accuracy in accuracies if abs(accuracy - chance) > band]
-    outcome: Outcome = "shown" if not outside else "not shown"
+    outcome: Outcome = "not shown" if outside else "cannot tell" if missing else "shown"
     numbers = ", ".join(f"{100 * accuracy:.1f} % ({name})" for name, accuracy in accuracies)
     expected = f"guessing on {examples:,} test images gives {100 * chance:.0f} ± {100 * band:.1f} % (3 s.d.)"
-    return Verdict(trend, outcome, f"{numbers}; {expected}.")
+    return Verdict(trend, outcome, f"{numbers}; {expected}." + (f" Missing: {_listed(missing)}." if missing else ""))
 
 
 def sampling_error(error: float, examples: int) -> float:
@@ -131,7 +233,12 @@ def sampling_error(error: float, examples: int) -> float:
 
 
 def _all_precede(quantities: Sequence[Quantity]) -> Outcome:
-    answers = [before.precedes(after) for before, after in pairwise(quantities)]
-    if False in answers:
-        return "not shown"
-    return "cannot tell" if None in answers else "shown"
+    answer = in_order(quantities)
+    return "cannot tell" if answer is None else "shown" if answer else "not shown"
+
+
+def _listed(names: Sequence[str], at_most: int = 4) -> str:
+    """The first few, and how many more."""
+    more = len(names) - at_most
+    separator = "; " if any(", " in name for name in names) else ", "
+    return separator.join(names[:at_most]) + (f" and {more} more" if more > 0 else "")

@@ -2,104 +2,250 @@
 
 title: ...                    what it is, in the paper's terms
 claim: ...                    what the paper says
-cost: ...                     what it takes, measured, and where
-command: make ...             how to get it
-layers: [configs/base.yaml]   configs of every run, left to right
-options: {data: CIFAR10}      options of every run, as on the command line without the dashes
+cost: {full: ..., demo: ...}  what it takes, measured, and where
+command: make fig1b           how to get it
+tolerance: {test: 1.5}        how far from the paper's numbers ours may be, fixed before the runs
+seeds: [0, 1, 2]              a run of everything for each; first all of one seed, then all of the next
+layers: [...]                 configs of every run, left to right; {scale} and {architecture} are filled in
+options: {...}                options of every run, as on the command line without the dashes
 groups:                       each a grid over more options; runs that groups or experiments share are trained once
-  - options: {model: MLP}
-    grid: {data.randomization: [TrueLabels, RandomLabels], seed_everything: [0, 1, 2]}
+  - layers: [...]
+    options: {model: MLP}
+    grid: {architecture: [mlp_1x512], data.randomization: [TrueLabels, RandomLabels]}
+    demo: {grid: {...}}       what is different at SCALE=demo; beside `groups` too
+include: [table1]             other experiments whose runs are this one's too; {name: ..., options: ...} adds options
+only: [MLP 1x512]             of all these, the runs with one of these in their description
+analyses:                     what is computed once: from data, or from these runs when they are done
+  - analysis: NormMeasures    class in rethink/analyses
+    of: run                   one for each run, or for each `seed` or once for `all` a list of them; left out: no runs
+    only: [random labels]     of the runs, those with one of these in their description
+    options: {...}            as on the command line of `rethink analyze`; `grid`, `full` and `demo` as for groups;
+                              `seed` is that of the experiment unless it stands here
+
+The value run(TEXT) of an option is the run_id of the run of the same seed with TEXT in its description.
 """
 
 import itertools
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
-from difflib import get_close_matches
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
-import yaml
-
-from rethink.errors import UserError
+from rethink.errors import UserError, did_you_mean
+from rethink.sweep import specification
 
 EXPERIMENTS = Path("experiments")
-_KEYS = {"title", "claim", "cost", "command", "layers", "options", "groups"}
-_GROUP_KEYS = {"layers", "options", "grid"}
+SCALES = ("full", "demo")
+Scale = Literal["full", "demo"]
+
+_GROUP_KEYS = {"layers": list, "options": dict, "grid": dict}
+_SCALED_KEYS = {"seeds": list, **_GROUP_KEYS}
+_INCLUDE_KEYS = {"name": str, "options": dict}
+_POINT_KEYS = {"options": dict, "grid": dict}
+_ANALYSIS_KEYS = {"analysis": str, "of": str, "only": list, **_POINT_KEYS}
+_OF = ("run", "seed", "all")
+_AT_SCALES = dict.fromkeys(SCALES, dict)
+_TEXTS = dict.fromkeys(("title", "claim", "cost", "command"), object)
+_KEYS = {**_TEXTS, "tolerance": dict, "groups": list, "include": list, "only": list, **_SCALED_KEYS, **_AT_SCALES}
+_KEYS["analyses"] = list
+_SPOKEN: dict[type, str] = {list: "a list", dict: "keys with values", str: "a name"}
+_DEFAULT_SEEDS = {"full": [0, 1, 2], "demo": [0]}
+
+Arguments = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class AnalysisSpec:
+    """Some analyses of an experiment: `arguments` are those of `rethink analyze`, without the runs."""
+
+    arguments: Arguments
+    seed: int
+    of: Literal["run", "seed", "all"] | None = None
+    only: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """A named set of runs; `runs` are the arguments of `rethink fit`, without that."""
+    """A named set of runs at a scale, and of analyses; `runs` are the arguments of `rethink fit`, without that."""
 
     name: str
+    scale: Scale
     title: str
     claim: str
     cost: str
     command: str
-    files: tuple[Path, ...]
-    runs: tuple[tuple[str, ...], ...]
+    seeds: tuple[int, ...]
+    runs: tuple[Arguments, ...]
+    analyses: tuple[AnalysisSpec, ...] = ()
+    only: tuple[str, ...] = ()
+    tolerance: dict[str, str] = field(default_factory=dict)
+    path: Path = Path()
 
     @classmethod
-    def load(cls, name: str, root: Path = EXPERIMENTS) -> Self:
-        """Reads an experiment by the name of its folder."""
-        path = root / name / "sweep.yaml"
-        if not path.is_file():
-            names = sorted(p.parent.name for p in root.glob("*/sweep.yaml"))
-            near = get_close_matches(name, names, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
-            where = f"there are {', '.join(names)}" if names else f"none in {root}/ of this folder"
-            raise UserError(f"there is no experiment {name!r}: {where}.{hint}")
-        spec = _read(path)
-        _check_keys(path, "", spec, _KEYS)
-        layers = spec.get("layers", [])
-        groups = spec.get("groups", [{}])
-        for number, group in enumerate(groups):
-            _check_keys(path, f" of group {number + 1}", group, _GROUP_KEYS)
-        everything = [*layers, *(layer for group in groups for layer in group.get("layers", []))]
+    def load(
+        cls,
+        name: str,
+        scale: Scale = "full",
+        seeds: Sequence[int] | None = None,
+        root: Path = EXPERIMENTS,
+        included_by: tuple[str, ...] = (),
+    ) -> Self:
+        """Reads an experiment by the name of its folder.
+
+        Args:
+            name: The folder's name.
+            scale: `full`, or `demo` for a subset in minutes.
+            seeds: In the place of its own.
+            root: Folder of the experiments.
+            included_by: The experiments that include this one.
+        """
+        path = _path(name, root)
+        if name in included_by:
+            raise UserError(f"{path}: {' includes '.join([*included_by, name])}.")
+        spec = specification.read(path, "title, options and groups")
+        _check(path, spec)
+        here = _at(spec, scale)
+        chosen = tuple(seeds if seeds is not None else here.get("seeds", _DEFAULT_SEEDS[scale]))
+        if not chosen or not all(isinstance(seed, int) and seed >= 0 for seed in chosen):
+            raise UserError(f"{path}: the seeds {list(chosen)} are not a list of whole numbers from 0 up.")
+        by_seed = [[*_runs(path, spec, scale, seed)] for seed in chosen]
+        for other in spec.get("include", []):
+            other = other if isinstance(other, dict) else {"name": other}
+            _check_keys(path, " of include", other | {"name": other.get("name")}, _INCLUDE_KEYS)
+            more = [word for key, value in other.get("options", {}).items() for word in (f"--{key}", _word(value))]
+            for runs, seed in zip(by_seed, chosen, strict=True):
+                included = cls.load(other["name"], scale, [seed], root, (*included_by, name))
+                runs += [(*run, *more) for run in included.runs]
+        cost = spec.get("cost", "")
         return cls(
             name,
-            title=str(spec.get("title", "")).strip(),
-            claim=str(spec.get("claim", "")).strip(),
-            cost=str(spec.get("cost", "")).strip(),
-            command=str(spec.get("command", "")).strip(),
-            files=(path, *map(Path, dict.fromkeys(everything))),
-            runs=tuple(
-                (*_configs([*layers, *group.get("layers", [])]), *options)
-                for group in groups
-                for options in _grid(spec.get("options", {}) | group.get("options", {}), group.get("grid", {}))
-            ),
+            scale,
+            title=_text(here.get("title", "")),
+            claim=_text(spec.get("claim", "")),
+            cost=_text(cost.get(scale, "") if isinstance(cost, dict) else cost),
+            command=_text(spec.get("command", "")) + (" SCALE=demo" if scale == "demo" else ""),
+            seeds=chosen,
+            runs=tuple(dict.fromkeys(itertools.chain(*by_seed))),
+            analyses=tuple(_analyses(spec, scale, chosen)),
+            only=tuple(map(str, spec.get("only", []))),
+            tolerance={name: str(value) for name, value in spec.get("tolerance", {}).items()},
+            path=path.parent,
         )
 
 
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        spec = yaml.safe_load(path.read_text())
-    except yaml.YAMLError as error:
-        raise UserError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+def names(root: Path = EXPERIMENTS) -> list[str]:
+    """The experiments that there are."""
+    return sorted(path.parent.name for path in root.glob("*/sweep.yaml"))
+
+
+def _path(name: str, root: Path) -> Path:
+    path = root / name / "sweep.yaml"
+    if not path.is_file():
+        found = names(root)
+        hint = did_you_mean(name, found)
+        where = f"there are {', '.join(found)}" if found else f"none in {root}/ of this folder"
+        raise UserError(f"there is no experiment {name!r}: {where}.{hint}")
+    return path
+
+
+def _text(value: Any) -> str:
+    return " ".join(str(value).split())
+
+
+def _check(path: Path, spec: dict[str, Any]) -> None:
+    _check_keys(path, "", spec, _KEYS)
+    for scale in SCALES:
+        _check_keys(path, f" of {scale}", spec.get(scale, {}), _SCALED_KEYS)
+    for number, group in enumerate(spec.get("groups", []), start=1):
+        _check_keys(path, f" of group {number}", group, {**_GROUP_KEYS, **_AT_SCALES})
+        for scale in SCALES:
+            _check_keys(path, f" of {scale} of group {number}", group.get(scale, {}), _GROUP_KEYS)
+        _check_grids(path, f"of group {number}", group)
+    for number, analysis in enumerate(spec.get("analyses", []), start=1):
+        where = f" of analysis {number}"
+        _check_keys(path, where, analysis, {**_ANALYSIS_KEYS, **_AT_SCALES})
+        for scale in SCALES:
+            _check_keys(path, f" of {scale}{where}", analysis.get(scale, {}), _POINT_KEYS)
+        _check_grids(path, where.strip(), analysis)
+        if "analysis" not in analysis:
+            raise UserError(f"{path}: analysis {number} has no `analysis:`, the name of its class.")
+        if analysis.get("of", "run") not in _OF:
+            raise UserError(f"{path}: `of: {analysis['of']}`{where} is none of {', '.join(_OF)}.")
+
+
+def _check_grids(path: Path, where: str, group: dict[str, Any]) -> None:
+    for part in (group, *(group.get(scale, {}) for scale in SCALES)):
+        for key, values in part.get("grid", {}).items():
+            if not isinstance(values, list):
+                raise UserError(f"{path}: grid {key} {where} is {values!r}, and not a list of values.")
+
+
+def _check_keys(path: Path, where: str, spec: Any, known: Mapping[str, type]) -> None:
+    """That these keys are known, and their values of the right kind."""
     if not isinstance(spec, dict):
-        raise UserError(f"{path}: expected keys such as title, options and groups.")
-    return spec
+        raise UserError(f"{path}: {spec!r}{where} has no keys. Known: {', '.join(sorted(known))}.")
+    for key, value in spec.items():
+        specification.check_key(path, key, known, where)
+        if not isinstance(value, known[key]):
+            raise UserError(f"{path}: {key}{where} is {value!r}, and not {_SPOKEN[known[key]]}.")
 
 
-def _check_keys(path: Path, where: str, spec: dict[str, Any], known: set[str]) -> None:
-    for key in spec:
-        if key not in known:
-            near = get_close_matches(key, known, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
-            raise UserError(f"{path}: unknown key {key!r}{where}.{hint} Known: {', '.join(sorted(known))}.")
+def _at(spec: dict[str, Any], scale: Scale) -> dict[str, Any]:
+    """A specification with what is different at a scale put over it, an option and a grid's key at a time."""
+    different = spec.get(scale, {})
+    merged: dict[str, Any] = spec | different
+    for part in ("options", "grid"):
+        merged[part] = spec.get(part, {}) | different.get(part, {})
+    return merged
 
 
-def _configs(layers: list[str]) -> Iterator[str]:
+def _runs(path: Path, spec: dict[str, Any], scale: Scale, seed: int) -> Iterator[Arguments]:
+    common = _at(spec, scale)
+    if "groups" not in spec and ("include" in spec or "analyses" in spec):
+        return
+    for group in (_at(group, scale) for group in spec.get("groups", [{}])):
+        layers = [*common.get("layers", []), *group.get("layers", [])]
+        options = common["options"] | group["options"] | {"seed_everything": seed}
+        for values in itertools.product(*group["grid"].values()):
+            yield _arguments(path, layers, options | dict(zip(group["grid"], values, strict=True)), scale)
+
+
+def _arguments(path: Path, layers: list[str], point: dict[str, Any], scale: Scale) -> Arguments:
+    """The arguments of a point of the grid. Options that choose a class come before those of the class."""
+    fillings = {key: value for key, value in point.items() if any(f"{{{key}}}" in layer for layer in layers)}
+    words: list[str] = []
     for layer in layers:
-        yield from ("--config", layer)
+        try:
+            file = layer.format(**fillings, scale=scale)
+        except (KeyError, ValueError, IndexError) as error:
+            raise UserError(f"{path}: layer {layer!r} has a placeholder that no option fills: {error}.") from None
+        if not Path(file).is_file():
+            raise UserError(f"{path}: there is no config {file}, which its layers name.")
+        words += ["--config", file]
+    for key in sorted(point.keys() - fillings.keys()):
+        words += [f"--{key}", _word(point[key])]
+    return tuple(words)
 
 
-def _grid(options: dict[str, Any], grid: dict[str, list[Any]]) -> Iterator[tuple[str, ...]]:
-    """The arguments of each point. Options that choose a class come before those of the class."""
-    for values in itertools.product(*grid.values()):
-        point = options | dict(zip(grid, values, strict=True))
-        yield tuple(word for key in sorted(point) for word in (f"--{key}", _word(point[key])))
+def _analyses(spec: dict[str, Any], scale: Scale, seeds: Sequence[int]) -> Iterator[AnalysisSpec]:
+    """Seed by seed, as the runs; those of runs of all seeds come last, and once."""
+    specs = [(analysis, _at(analysis, scale)) for analysis in spec.get("analyses", [])]
+    for seed in seeds:
+        for analysis, here in specs:
+            if analysis.get("of") != "all":
+                yield from _specified(analysis, here, seed)
+    for analysis, here in specs:
+        if analysis.get("of") == "all":
+            yield from _specified(analysis, here, seeds[0])
+
+
+def _specified(analysis: dict[str, Any], here: dict[str, Any], seed: int) -> Iterator[AnalysisSpec]:
+    for values in itertools.product(*here["grid"].values()):
+        point = {"seed": seed} | here["options"] | dict(zip(here["grid"], values, strict=True))
+        words = [word for key in sorted(point) for word in (f"--{key}", _word(point[key]))]
+        only = tuple(map(str, analysis.get("only", [])))
+        yield AnalysisSpec((analysis["analysis"], *words), seed, analysis.get("of"), only)
 
 
 def _word(value: Any) -> str:

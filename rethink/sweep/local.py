@@ -6,78 +6,95 @@ whose threads fight.
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from queue import Empty, SimpleQueue
-
-from rich.console import Console, Group
-from rich.live import Live
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.text import Text
 
 from rethink.errors import UserError
-from rethink.records.run import read_columns
-from rethink.sweep.plan import PlannedRun
+from rethink.preemption import SIGNALS
+from rethink.sweep.cancellation import Marks, cancelled_since, marks
+from rethink.sweep.execution import Outcome, describe
+from rethink.sweep.failure import read_failure, write_failure
+from rethink.sweep.jobs import Job
+
+_POLL = 2.0  # seconds between two looks at a run that another process trains
+_SECONDS_TO_SAVE = 180.0  # after Ctrl-C, until a run is killed that has not stopped
+_STOPPED = "cancelled; the same command goes on where it was saved"
 
 
 @dataclass
-class _Slot:
-    """A worker and what it is training."""
+class _Sweep:
+    """What the threads of `run` share."""
 
-    number: int
-    environment: dict[str, str]
-    run: PlannedRun | None = None
-
-
-@dataclass
-class _Progress:
-    """What the display shows."""
-
-    total: int
-    done: int = 0
+    waiting: deque[Job]
+    marks: Marks
     failed: dict[str, str] = field(default_factory=dict)
+    stopped: bool = False
 
 
-def run(runs: Sequence[PlannedRun], workers: int | None = None) -> dict[str, str]:
-    """Trains the runs that are not done; returns run_id -> error of those that failed. One failure stops no other.
+def run(
+    runs: Sequence[Job],
+    watch: Callable[[Callable[[], bool]], None],
+    workers: int | None = None,
+    devices: int = 1,
+) -> dict[str, str]:
+    """Trains the runs that are not done; returns run_id -> why of those that still are not. One stops no other.
+
+    A run that another process trains is waited for, and taken over when that process dies. One that is cancelled,
+    or whose process is asked to stop, is left to the next sweep.
 
     Args:
-        runs: The plan.
-        workers: Processes at a time. Default: one per GPU, or one per core.
+        runs: Those that are wanted.
+        watch: Shows what is going on until the function that it is given says that nothing is.
+        workers: Runs at a time. Default: one per GPU, or one per core, or as many as `devices` leave.
+        devices: GPUs, or CPU processes, of each run.
     """
-    waiting = [run for run in runs if run.state != "done"]
-    slots = _slots(workers)[: len(waiting)]
-    queue: SimpleQueue[PlannedRun] = SimpleQueue()
-    for planned in waiting:
-        queue.put(planned)
-    progress = _Progress(len(runs), len(runs) - len(waiting))
-    stop = threading.Event()
-    threads = [threading.Thread(target=_serve, args=(slot, queue, progress, stop), daemon=True) for slot in slots]
-    console = Console(stderr=True, highlight=False)
+    waiting = deque(run for run in runs if run.state != "done")
+    sweep = _Sweep(waiting, marks(waiting))
+    slots = _slots(workers, devices)[: len(waiting)]
+    threads = [threading.Thread(target=_serve, args=(slot, devices, sweep), daemon=True) for slot in slots]
+    before = {number: signal.signal(number, _interrupt) for number in SIGNALS}
     try:
         for thread in threads:
             thread.start()
-        _watch(console, slots, progress, threads)
+        watch(lambda: any(thread.is_alive() for thread in threads))
     except KeyboardInterrupt:
-        stop.set()
+        sweep.stopped = True
+        print("Stopping: the runs that are going on save themselves.", file=sys.stderr)
+        for thread in threads:
+            thread.join()
         raise
-    return progress.failed
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    return sweep.failed
 
 
-def _slots(workers: int | None) -> list[_Slot]:
-    gpus = _gpus()
+def _interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _slots(workers: int | None, devices: int) -> list[dict[str, str]]:
+    """The environment of each worker process: its GPUs, or its share of the cores."""
+    gpus = visible_gpus()
     if gpus:
-        return [_Slot(n, {"CUDA_VISIBLE_DEVICES": gpus[n % len(gpus)]}) for n in range(workers or len(gpus))]
+        count = len(gpus) // devices
+        if count == 0:
+            raise UserError(f"--devices {devices}: this machine has {len(gpus)} GPU(s).")
+        groups = [",".join(gpus[n * devices : (n + 1) * devices]) for n in range(count)]
+        return [{"CUDA_VISIBLE_DEVICES": groups[n % count]} for n in range(workers or count)]
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    count = workers or cores
-    return [_Slot(n, {"OMP_NUM_THREADS": str(max(1, cores // count))}) for n in range(count)]
+    count = workers or max(1, cores // devices)
+    return [{"OMP_NUM_THREADS": str(max(1, cores // (count * devices)))}] * count
 
 
-def _gpus() -> list[str]:
+def visible_gpus() -> list[str]:
     """The GPUs that this process may use, asked without importing torch."""
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None:
@@ -89,92 +106,101 @@ def _gpus() -> list[str]:
     return [str(n) for n, line in enumerate(listed.splitlines()) if line.startswith("GPU")]
 
 
-def _serve(slot: _Slot, queue: SimpleQueue[PlannedRun], progress: _Progress, stop: threading.Event) -> None:
-    """Feeds one worker until nothing is left; a worker that dies is replaced."""
+def _serve(slot: dict[str, str], devices: int, sweep: _Sweep) -> None:
+    """Feeds one worker until nothing is left to do; a worker that dies is replaced."""
     worker: subprocess.Popen[str] | None = None
-    try:
-        while not stop.is_set():
-            try:
-                slot.run = queue.get_nowait()
-            except Empty:
-                return
-            if worker is None or worker.poll() is not None:
-                worker = _start(slot)
-            error = _ask(worker, slot.run)
-            if error is not None:
-                progress.failed[slot.run.run_id] = error
-            progress.done += 1
-    finally:
-        slot.run = None
-        if worker is not None:
-            worker.kill() if stop.is_set() else worker.stdin and worker.stdin.close()
-            worker.wait()
+    while not sweep.stopped:
+        try:
+            planned = sweep.waiting.popleft()
+        except IndexError:
+            break
+        if cancelled_since(planned, sweep.marks):
+            sweep.failed[planned.id] = _STOPPED
+            continue
+        match planned.state:
+            case "done":
+                continue
+            case "failed":  # meanwhile, in another sweep
+                sweep.failed[planned.id] = read_failure(planned.folder) or ""
+                continue
+            case "running":
+                sweep.waiting.append(planned)
+                time.sleep(_POLL / max(1, len(sweep.waiting)))
+                continue
+        if worker is not None and worker.poll() is not None:
+            _end(worker)
+            worker = None
+        try:
+            worker = worker or _start(slot)
+            outcome = _ask(worker, planned, devices, sweep)
+        except OSError as error:
+            outcome = Outcome("failed", f"no process can be started: {error}")
+        if outcome.what == "failed":
+            sweep.failed[planned.id] = outcome.error
+        elif outcome.what == "stopped":
+            sweep.failed[planned.id] = _STOPPED
+        elif outcome.what == "elsewhere":
+            sweep.waiting.append(planned)
+    if worker is not None:
+        _end(worker)
 
 
-def _start(slot: _Slot) -> subprocess.Popen[str]:
+def _start(slot: dict[str, str]) -> subprocess.Popen[str]:
+    """A worker in a session of its own: Ctrl-C in the terminal reaches it through us, as a signal to save."""
+    # In a SLURM job this sweep has the job's resources to itself: its runs are no steps of that job.
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("SLURM_", "PMI"))}
     return subprocess.Popen(
         [sys.executable, "-m", "rethink.sweep.worker"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env=os.environ | slot.environment,
+        env=inherited | slot,
+        start_new_session=True,
     )
 
 
-def _ask(worker: subprocess.Popen[str], planned: PlannedRun) -> str | None:
+def _ask(worker: subprocess.Popen[str], planned: Job, devices: int, sweep: _Sweep) -> Outcome:
     assert worker.stdin is not None
     assert worker.stdout is not None
-    task = {"arguments": planned.arguments, "log": str(planned.folder / "log.txt")}
+    task = {"words": planned.words, "folder": str(planned.folder), "devices": devices}
+    answered = threading.Event()
+    threading.Thread(target=_stop_with, args=(sweep, planned, worker, answered), daemon=True).start()
     try:
         worker.stdin.write(json.dumps(task) + "\n")
         worker.stdin.flush()
         answer = worker.stdout.readline()
     except BrokenPipeError:
         answer = ""
-    if not answer:
-        return f"its process ended with code {worker.wait()}; see {planned.folder / 'log.txt'}"
-    error: str | None = json.loads(answer)
-    return error
+    finally:
+        answered.set()
+    if answer.endswith("\n"):
+        outcome = Outcome(**json.loads(answer))
+        if outcome.what == "stopped":
+            worker.wait()  # it ends with its run
+        return outcome
+    code = worker.wait()
+    if sweep.stopped or code == -signal.SIGTERM:  # a signal before the run could note it
+        return Outcome("stopped")
+    error = f"{describe(code)}; see {planned.folder / 'log.txt'}"
+    write_failure(planned.folder, error)
+    return Outcome("failed", error)
 
 
-def _watch(console: Console, slots: list[_Slot], progress: _Progress, threads: list[threading.Thread]) -> None:
-    """The live display; where the output is a file, a line for each run that ends."""
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        console=console,
-    )
-    task = bar.add_task("runs", total=progress.total, completed=progress.done)
-    shown = progress.done
-    with Live(console=console, refresh_per_second=4, transient=True) as live:
-        while any(thread.is_alive() for thread in threads):
-            bar.update(task, completed=progress.done)
-            if console.is_terminal:
-                live.update(Group(bar, *(_line(slot) for slot in slots)))
-            elif progress.done != shown:
-                shown = progress.done
-                console.print(f"{shown}/{progress.total} runs, {len(progress.failed)} failed")
-            time.sleep(0.25)
-    console.print(f"{progress.done}/{progress.total} runs done, {len(progress.failed)} failed")
+def _stop_with(sweep: _Sweep, planned: Job, worker: subprocess.Popen[str], answered: threading.Event) -> None:
+    """When the sweep is stopped or the run cancelled, asks the run to save itself, and in the end kills it."""
+    while not (sweep.stopped or cancelled_since(planned, sweep.marks)):
+        if answered.wait(0.5):
+            return
+    worker.terminate()
+    if not answered.wait(_SECONDS_TO_SAVE):
+        worker.kill()
 
 
-def _line(slot: _Slot) -> Text:
-    planned = slot.run
-    if planned is None:
-        return Text(f"  worker {slot.number}: -", style="dim")
-    try:
-        history = read_columns(planned.folder / "history.csv")
-        epoch, accuracy = history["epoch"][-1], history["train/accuracy"][-1]
-        state = f"epoch {epoch:.0f}, train {100 * (accuracy or 0):.1f} %"
-    except (OSError, ValueError, KeyError, IndexError):  # not there yet
-        state = "starting"
-    return Text(f"  worker {slot.number}: {planned.label}: {state}")
-
-
-def check(failed: dict[str, str]) -> None:
-    """Raises what failed as one message."""
-    if failed:
-        lines = "\n".join(f"  {run_id}: {error}" for run_id, error in failed.items())
-        raise UserError(f"{len(failed)} runs failed; the others are kept. Start again to retry.\n{lines}")
+def _end(worker: subprocess.Popen[str]) -> None:
+    """Lets a worker go, with whatever is left of its session: the processes of a run over several devices."""
+    assert worker.stdin is not None
+    with suppress(BrokenPipeError):
+        worker.stdin.close()
+    if worker.wait() != 0:
+        with suppress(ProcessLookupError):
+            os.killpg(worker.pid, signal.SIGKILL)

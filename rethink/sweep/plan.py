@@ -1,72 +1,230 @@
-"""The plan of an experiment: its runs with their identities, each once, and their state on disk."""
+"""The plan of an experiment: its runs and analyses with their identities, each once."""
 
 import hashlib
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+import re
+import shlex
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import cache
+from itertools import pairwise
 from pathlib import Path
-from typing import Literal
+from typing import Any, Self
 
 import rethink
+from rethink.errors import UserError
 from rethink.records.files import write_text
 from rethink.records.run import runs_folder
-from rethink.sweep.experiment import Experiment
+from rethink.records.setting import Setting
+from rethink.sweep.experiment import AnalysisSpec, Arguments, Experiment
+from rethink.sweep.jobs import Job, PlannedAnalysis, PlannedRun
 
-State = Literal["done", "begun", "missing"]
+_REFERENCE = re.compile(r"run\((.+)\)")
 
 
 @dataclass(frozen=True)
-class PlannedRun:
-    """A run to be: its identity and the arguments of `rethink fit` that make it."""
+class Plan:
+    """The runs and analyses of an experiment in the order in which they are wanted, and what of it cannot be."""
 
-    run_id: str
-    arguments: tuple[str, ...]
+    runs: tuple[PlannedRun, ...]
+    refused: tuple[str, ...] = ()
+    """A line for each set of options that is refused; the runs and analyses are the others."""
+    analyses: tuple[PlannedAnalysis, ...] = ()
+
+    @classmethod
+    def of(cls, plans: Sequence["Plan"]) -> Self:
+        """Several as one, each run and each analysis once."""
+        runs: dict[str, PlannedRun] = {}
+        for run in (run for each in plans for run in each.runs):
+            runs.setdefault(run.run_id, run)
+        analyses: dict[str, PlannedAnalysis] = {}
+        for analysis in (analysis for each in plans for analysis in each.analyses):
+            analyses.setdefault(analysis.analysis_id, analysis)
+        refused = tuple(dict.fromkeys(line for each in plans for line in each.refused))
+        return cls(tuple(runs.values()), refused, tuple(analyses.values()))
 
     @property
-    def folder(self) -> Path:
-        """Where it is or will be."""
-        return runs_folder() / self.run_id
+    def jobs(self) -> tuple[Job, ...]:
+        """All that there is to do, the runs first."""
+        return (*self.runs, *self.analyses)
 
-    @property
-    def state(self) -> State:
-        """From the disk."""
-        if (self.folder / "record.json").exists():
-            return "done"
-        return "begun" if (self.folder / "config.yaml").exists() else "missing"
-
-    @property
-    def label(self) -> str:
-        """What sets it apart, in short: its options without configs and sizes."""
-        chosen = dict(zip(self.arguments[::2], self.arguments[1::2], strict=True))
-        names = ("--model", "--data.randomization", "--data.randomization.probability")
-        words = [chosen[name] for name in names if name in chosen]
-        seed = chosen.get("--seed_everything", "0")
-        return " ".join(words) + (f" seed {seed}" if seed != "0" else "")
+    def only(self, texts: Iterable[str]) -> "Plan":
+        """The runs and analyses with one of the texts in their description, or all if there is none."""
+        wanted = [text.lower() for text in texts]
+        return Plan(
+            tuple(run for run in self.runs if _described(run, wanted)),
+            self.refused,
+            tuple(analysis for analysis in self.analyses if _described(analysis, wanted)),
+        )
 
 
-def plan(experiment: Experiment) -> list[PlannedRun]:
-    """The runs of an experiment, each once, in the order of its groups.
+def _described(job: Job, wanted: Sequence[str]) -> bool:
+    return not wanted or any(text in job.label.lower() for text in wanted)
 
-    To know what a run is takes the imports of torch and Lightning, ten seconds; so the answer is kept beside the
-    runs, under a key of everything that it depends on.
+
+def plan(experiment: Experiment) -> Plan:
+    """The runs and analyses of an experiment, each once.
+
+    To know what a run is takes the imports of torch and Lightning, ten seconds; so the answers are kept beside the
+    runs, under a digest of everything that they depend on.
     """
-    cache = runs_folder() / ".plans" / f"{experiment.name}-{_key(experiment)}.json"
-    if cache.exists():
-        identities = json.loads(cache.read_text())
-    else:
+    where = experiment.path / "sweep.yaml"
+    refused: list[str] = []
+    runs = _runs(where, experiment.runs, refused)
+    chosen = Plan.of([Plan(tuple(runs))]).only(experiment.only)
+    analyses = _analyses(where, experiment.analyses, chosen.runs, refused)
+    return Plan.of([Plan(chosen.runs, tuple(refused), tuple(analyses))])
+
+
+def _runs(where: Path, wanted: Sequence[Arguments], refused: list[str]) -> list[PlannedRun]:
+    """The runs in their order; those that refer to others by `run(TEXT)` are known when those are."""
+    found = _identified(where, {each: each for each in wanted if not _refers(each)}, refused)
+    resolved: dict[Arguments, Arguments] = {}
+    needs: dict[Arguments, tuple[Path, ...]] = {}
+    for arguments in wanted:
+        if _refers(arguments):
+            try:
+                resolved[arguments], needs[arguments] = _resolve(arguments, list(found.values()))
+            except UserError as error:
+                refused.append(f"{where}: {error}")
+    for arguments, run in _identified(where, resolved, refused).items():
+        found[arguments] = replace(run, needs=needs[arguments])
+    return [found[arguments] for arguments in wanted if arguments in found]
+
+
+def _identified(where: Path, wanted: Mapping[Arguments, Arguments], refused: list[str]) -> dict[Arguments, PlannedRun]:
+    """As written -> the run that these arguments are; what is refused is noted."""
+    answers = _identities(tuple(("fit", *arguments) for arguments in wanted.values()))
+    found = {}
+    for (written, arguments), answer in zip(wanted.items(), answers, strict=True):
+        if "error" in answer:
+            refused.append(f"{where}: {answer['error']}")
+        else:
+            parts = answer["parts"]
+            epochs, kept = parts["budget"]["max_epochs"], tuple(parts["budget"].get("keep_epochs", ()))
+            found[written] = PlannedRun(answer["id"], arguments, Setting.of(parts), epochs, keep_epochs=kept)
+    return found
+
+
+def _refers(arguments: Arguments) -> bool:
+    return any(_REFERENCE.fullmatch(word) for word in arguments)
+
+
+def _resolve(arguments: Arguments, runs: Sequence[PlannedRun]) -> tuple[Arguments, tuple[Path, ...]]:
+    """The arguments with each `run(TEXT)` replaced by the run of the same seed that is meant, and the runs meant."""
+    seed = int(dict(zip(arguments[::2], arguments[1::2], strict=True)).get("--seed_everything", 0))
+    words, needs = [], []
+    for word in arguments:
+        if match := _REFERENCE.fullmatch(word):
+            meant = [run for run in runs if run.setting.seed == seed and match[1].lower() in run.label.lower()]
+            if len(meant) != 1:
+                found = "; ".join(run.label for run in meant) or "none"
+                raise UserError(
+                    f"{word} is to be one run of seed {seed} with this in its description, and is: {found}."
+                )
+            word = meant[0].run_id
+            needs.append(meant[0].folder)
+        words.append(word)
+    return tuple(words), tuple(needs)
+
+
+def _analyses(
+    where: Path, specs: Sequence[AnalysisSpec], runs: Sequence[PlannedRun], refused: list[str]
+) -> list[PlannedAnalysis]:
+    """Each analysis of data, and of the runs that it is of."""
+    wanted = [(*_of(spec, group), group) for spec in specs for group in _groups(spec, runs)]
+    answers = _identities(tuple(("analyze", *arguments) for arguments, _, _ in wanted))
+    found = []
+    for (arguments, of, group), answer in zip(wanted, answers, strict=True):
+        if "error" in answer:
+            refused.append(f"{where}: {answer['error']}")
+        else:
+            found.append(PlannedAnalysis(answer["id"], arguments, of, tuple(run.folder for run in group)))
+    return found
+
+
+def _groups(spec: AnalysisSpec, runs: Sequence[PlannedRun]) -> list[list[PlannedRun]]:
+    """The runs of each of a specification's analyses: none where it is of data."""
+    wanted = [text.lower() for text in spec.only]
+    meant = [run for run in runs if _described(run, wanted)]
+    match spec.of:
+        case None:
+            return [[]]
+        case "run":
+            return [[run] for run in meant if run.setting.seed == spec.seed]
+        case "seed":
+            meant = [run for run in meant if run.setting.seed == spec.seed]
+    return [meant] if meant else []
+
+
+def _of(spec: AnalysisSpec, group: Sequence[PlannedRun]) -> tuple[Arguments, str]:
+    if not group:
+        return spec.arguments, ""
+    name, *options = spec.arguments
+    runs = json.dumps([run.run_id for run in group])
+    more = f" and {len(group) - 1} more" if len(group) > 1 else ""
+    return (name, "--runs", runs, *options), group[0].label + more
+
+
+def command_list(jobs: Iterable[Job], more: Iterable[str] = (), program: str = "rethink") -> str:
+    """The exact command of each run and analysis, one a line; `more` is for the runs."""
+    lines = [[program, *job.words, *(more if isinstance(job, PlannedRun) else ())] for job in jobs]
+    return "".join(shlex.join(line) + "\n" for line in lines)
+
+
+def _identities(commands: tuple[Arguments, ...]) -> list[dict[str, Any]]:
+    folder = runs_folder() / ".plans"
+    cache = folder / f"{_sources_digest()}.json"
+    known = _read(cache)
+    keys = [_key(command) for command in commands]
+    unknown = {key: command for key, command in zip(keys, commands, strict=True) if key not in known}
+    if unknown:
+        known |= {key: _identify(command) for key, command in unknown.items()}
+        with suppress(UserError, OSError):  # whoever may not write here asks anew
+            write_text(cache, json.dumps(known), durable=False)
+            for old in folder.glob("*.json"):
+                if old != cache:
+                    old.unlink(missing_ok=True)
+    return [known[key] for key in keys]
+
+
+def _read(cache: Path) -> dict[str, Any]:
+    try:
+        known: dict[str, Any] = json.loads(cache.read_text())
+    except (OSError, ValueError):  # none yet, of another version, or cut off by a power cut
+        return {}
+    return known
+
+
+def _identify(command: Arguments) -> dict[str, Any]:
+    """What a command makes: its identity, and of a run the parts of its setting."""
+    name, *arguments = command
+    try:
+        if name == "analyze":
+            from rethink.cli.analyze import identify as identify_analysis
+
+            return {"id": identify_analysis(arguments)}
         from rethink.cli.training import identify
 
-        identities = [identify(["fit", *arguments]) for arguments in experiment.runs]
-        write_text(cache, json.dumps(identities))
-    runs: dict[str, PlannedRun] = {}
-    for run_id, arguments in zip(identities, experiment.runs, strict=True):
-        runs.setdefault(run_id, PlannedRun(run_id, arguments))
-    return list(runs.values())
+        run_id, parts = identify(list(command))
+    except UserError as error:
+        return {"error": str(error)}
+    return {"id": run_id, "parts": parts}
 
 
-def _key(experiment: Experiment) -> str:
-    digest = hashlib.sha256(json.dumps(experiment.runs).encode())
-    for path in (*experiment.files, *_sources()):
+def _key(command: Arguments) -> str:
+    digest = hashlib.sha256(json.dumps(command).encode())
+    for option, value in pairwise(command):
+        if option == "--config":
+            digest.update(Path(value).read_bytes())
+    return digest.hexdigest()[:16]
+
+
+@cache
+def _sources_digest() -> str:
+    digest = hashlib.sha256()
+    for path in _sources():
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 

@@ -1,47 +1,44 @@
-"""A worker process of a sweep: trains the runs it is told, one after the other, so that the imports are paid once.
+"""A worker process of a sweep on this machine: does the jobs it is told, one after the other.
 
-It reads one JSON list of arguments a line from its standard input, and answers each with a line of JSON on its
-standard output: null, or the error.
+So the imports are paid once. It reads one JSON object a line from its standard input, and answers each with a line of
+JSON on its standard output: what came of the job.
 """
 
-import contextlib
 import json
 import os
+import signal
 import sys
-import traceback
+import threading
+import time
+from dataclasses import asdict
 from pathlib import Path
+
+from rethink.sweep.execution import carry_out
 
 
 def main() -> None:
-    """Works until the input ends."""
+    """Works until the input ends, a run is stopped, or whoever started this process is gone."""
+    _end_with(os.getppid())
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library writes there is no answer
     for line in sys.stdin:
         task = json.loads(line)
-        answers.write(json.dumps(_train(task["arguments"], Path(task["log"]))) + "\n")
+        outcome = carry_out(task["words"], Path(task["folder"]), task["devices"])
+        answers.write(json.dumps(asdict(outcome)) + "\n")
         answers.flush()
+        if outcome.what == "stopped":
+            return
 
 
-def _train(arguments: list[str], log: Path) -> str | None:
-    """Trains a run with its output in a file of its folder; returns the error, if there is one."""
-    from rethink.cli import main
+def _end_with(parent: int) -> None:
+    """Stops this process, its run saved, when its parent is gone: nobody would hear its answer."""
 
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("a") as file, contextlib.redirect_stdout(file), contextlib.redirect_stderr(file):
-        try:
-            main(["fit", *arguments])
-        except SystemExit as exit:
-            if exit.code:
-                file.flush()
-                return _last_line(log) or f"exit code {exit.code}"
-        except Exception:
-            traceback.print_exc()
-            return traceback.format_exc().strip().splitlines()[-1]
-    return None
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os.kill(os.getpid(), signal.SIGTERM)
 
-
-def _last_line(log: Path) -> str:
-    lines = log.read_text().strip().splitlines()
-    return lines[-1] if lines else ""
+    threading.Thread(target=watch, daemon=True).start()
 
 
 if __name__ == "__main__":

@@ -21,5 +21,5 @@ class Linear(Classifier):
         super().__init__(learning_rate=learning_rate, **switches)
         channels, height, width = self.image_shape
         layer = nn.Linear(channels * height * width, self.num_classes)
-        glorot_uniform(layer, self.initialization())
+        glorot_uniform(layer, self.initial_draws())
         self.network = nn.Sequential(nn.Flatten(), layer)

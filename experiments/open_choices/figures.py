@@ -1,0 +1,199 @@
+"""What the paper leaves open: each reading that was tried beside the paper's number, and which comes nearer."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import reduce
+from typing import Any
+
+from rethink.report.dots import Dot, dots
+from rethink.report.estimates import Estimate
+from rethink.report.figures import Chart
+from rethink.report.page import Artefact
+from rethink.report.paper import number
+from rethink.report.results import Results
+from rethink.report.style import architecture_style, capitalized
+from rethink.report.tables import Cell, Column, Table
+
+FAILED = 50.0  # per cent: "failed to converge" (Table 4) is met under it
+MEASURED = {
+    "train/loss": "training loss",
+    "train/accuracy": "training (%)",
+    "test/accuracy": "test (%)",
+}
+PIXELS: dict[str, dict[Any, str]] = {
+    "scope": {"pixels": "channels together", "values": "channels mixed"},
+    "statistics": {"global": "one mean and variance", "channel": "one of each channel"},
+}
+INITIALIZATION = {
+    "recipe": "Glorot uniform",
+    "he_normal": "He normal",
+    "truncated_normal": "truncated normal, 0.1",
+}
+STAIRCASE = {True: "in steps", False: "continuous"}
+CROP_FIRST = {True: "crop first", False: "standardization first"}
+
+
+@dataclass(frozen=True)
+class Question:
+    """A choice that the paper leaves open, on a network and its data, and the number by which it is judged."""
+
+    choice: str
+    architecture: str
+    randomization: str
+    option: str  # where a record has the choice
+    readings: Mapping[Any, str]  # its values, and what they are called
+    metric: str
+    paper: float | None  # a loss, or per cent; None: the paper's run failed to converge
+    weight_decay: bool = False
+
+    @property
+    def setting(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in ("architecture", "randomization", "weight_decay")}
+
+    def measure(self, results: Results) -> "Answers":
+        """Ours for each reading, in the unit of the paper's number."""
+        answers: Answers = {}
+        for value, name in self.readings.items():
+            runs = [run for run in results.select(**self.setting) if _written(run.record, self.option) == value]
+            found = Estimate.of([run.final(self.metric) for run in runs])
+            answers[name] = found and found.scaled(1 if self.metric == "train/loss" else 100)
+        return answers
+
+    def distance(self, ours: Estimate) -> float:
+        """From the paper's number; where the paper's run failed to converge, by how much ours did not."""
+        return max(ours.mean - FAILED, 0.0) if self.paper is None else abs(ours.mean - self.paper)
+
+    @property
+    def digits(self) -> str:
+        return ".3f" if self.metric == "train/loss" else ".2f"
+
+    @property
+    def papers(self) -> str:
+        """The paper's number, in words if there is none."""
+        return "failed to converge" if self.paper is None else format(self.paper, self.digits)
+
+    @property
+    def where(self) -> str:
+        labels = {"TrueLabels": ", true labels", "RandomLabels": ", random labels"}.get(self.randomization, "")
+        return architecture_style(self.architecture).label + labels
+
+
+Answers = dict[str, Estimate | None]
+
+
+def questions() -> list[Question]:
+    """All of them, judged by Figure 1a after one epoch, Table 1 and Table 4."""
+    mlp, mlp_3, usual = "MLP 1x512", "MLP 3x512", (4e-5, 5e-4, 4e-3)
+    plain = {"model": mlp, "random_crop": "no", "weight_decay": "no"}
+    fitted, tested = number("table1", "train_accuracy", labels="random", **plain), _tested(**plain)
+    staircase, crop_first = "model.init_args.staircase", "model.init_args.crop_first"
+    return [
+        _pixels("shuffled pixels", "ShuffledPixels", "scope"),
+        _pixels("random pixels", "RandomPixels", "scope"),
+        _pixels("gaussian", "GaussianPixels", "statistics"),
+        _initialization(),
+        _decay(mlp, "TrueLabels", usual, _tested(model=mlp, weight_decay="yes")),
+        _decay(mlp_3, "TrueLabels", usual, _tested(model=mlp_3, weight_decay="yes")),
+        _decay(mlp, "RandomLabels", usual, number("table4", "train_accuracy", model=mlp)),
+        _decay("SmallAlexNet", "RandomLabels", (5e-5, 5e-4, 4e-3), number("table4", "train_accuracy", model="Alexnet")),
+        Question("learning rate decay", mlp, "RandomLabels", staircase, STAIRCASE, "train/accuracy", fitted),
+        Question("crop and standardization", mlp, "TrueLabels", crop_first, CROP_FIRST, "test/accuracy", tested),
+    ]
+
+
+def _tested(**cells: str) -> float | None:
+    return number("table1", "test_accuracy", labels="true", **cells)
+
+
+def _pixels(choice: str, randomization: str, option: str) -> Question:
+    paper = number("fig1a", choice.replace(" ", "_"), epoch="1")
+    where = f"randomization.{option}"
+    return Question(choice, "SmallInception", randomization, where, PIXELS[option], "train/loss", paper)
+
+
+def _initialization() -> Question:
+    paper = number("fig1a", "true_labels", epoch="1")
+    where = "model.init_args.initialization"
+    return Question("initialization", "SmallInception", "TrueLabels", where, INITIALIZATION, "train/loss", paper)
+
+
+def _decay(architecture: str, labels: str, coefficients: tuple[float, ...], paper: float | None) -> Question:
+    """On true labels weight decay is judged by test accuracy (Table 1), on random ones by training accuracy."""
+    metric = "test/accuracy" if labels == "TrueLabels" else "train/accuracy"
+    readings = {value: f"decay {value:g}" for value in coefficients}
+    return Question("weight decay", architecture, labels, "model.init_args.weight_decay", readings, metric, paper, True)
+
+
+def artefact(results: Results) -> Artefact:
+    """A row per reading; the finding says which comes nearer. Pixels are not in the plan at demo scale."""
+    planned = [one for one in questions() if any(setting.matches(**one.setting) for setting in results.settings)]
+    found = [(question, question.measure(results)) for question in planned]
+    one_seed = "One seed for each reading: a small difference between two of them decides nothing."
+    return results.artefact(
+        finding=" ".join([*filter(None, (_told(*one, results.full) for one in found)), _absent(found)]).strip(),
+        charts=[_chart(found)],
+        tables=[_table(found)],
+        notes=[one_seed],
+    )
+
+
+def _written(record: Mapping[str, Any], option: str) -> Any:
+    return reduce(lambda part, name: part.get(name, {}), option.split("."), record)
+
+
+def _told(question: Question, answers: Answers, judged: bool) -> str:
+    """The numbers of a question's readings and which is nearer; nothing where none was run."""
+    known = {name: ours for name, ours in answers.items() if ours is not None}
+    if not known:
+        return ""
+    numbers = ", ".join(f"{name} {ours.format(question.digits)}" for name, ours in known.items())
+    said = f"{capitalized(question.choice)} ({question.where}): {numbers}; the paper: {question.papers}."
+    if len(known) < len(answers) or not judged:
+        return said
+    least = min(question.distance(ours) for ours in known.values())
+    nearest = [name for name, ours in known.items() if question.distance(ours) == least]
+    return f"{said} Nearer: {' and '.join(nearest) if len(nearest) < len(known) else 'neither'}."
+
+
+def _absent(found: list[tuple[Question, Answers]]) -> str:
+    """The choices of which some reading was not run; the table says which."""
+    choices = dict.fromkeys(question.choice for question, answers in found if None in answers.values())
+    return f"Not all run yet: {', '.join(choices)}." if choices else ""
+
+
+def _table(found: list[tuple[Question, Answers]]) -> Table:
+    cells: list[list[Cell]] = []
+    for question, answers in found:
+        for name, ours in answers.items():
+            gap = None if ours is None or question.paper is None else format(ours.mean - question.paper, "+.3f")
+            shown = "not run" if ours is None else ours.format(question.digits)
+            row = [question.choice, question.where, name, MEASURED[question.metric], ours.n if ours else 0, shown]
+            cells.append([*row, question.papers, gap])
+    columns = [
+        *(Column.text(name, name) for name in ("question", "on", "reading", "measured")),
+        *(Column(name, name) for name in ("n", "ours", "paper", "difference")),
+    ]
+    notes = ["Ours: mean ± s.d. over n seeds. The paper's: the loss of Figure 1a after one epoch, Table 1, Table 4."]
+    return Table(columns, cells, "What the paper leaves open: each reading beside the paper's number", notes)
+
+
+def _chart(found: list[tuple[Question, Answers]]) -> Chart:
+    marks: dict[bool, list[Dot]] = {True: [], False: []}
+    for question, answers in found:
+        is_loss = question.metric == "train/loss"
+        where = question.choice if is_loss else question.where.removesuffix(" labels")
+        for name, ours in answers.items():
+            if question.paper is not None:
+                gap = ours and Estimate(tuple(value - question.paper for value in ours.values))
+                marks[is_loss].append(Dot(f"{where}: {name}", architecture_style(question.architecture), gap))
+    titles = {True: ("Training loss after an epoch", ""), False: ("Accuracy", " (points)")}
+    panels = [
+        dots(title, f"ours minus the paper's{unit}", marks[is_loss], reference=(0, "the paper"))
+        for is_loss, (title, unit) in titles.items()
+        if marks[is_loss]
+    ]
+    description = (
+        "How far each reading of what the paper leaves open is from the paper's number. A row without a mark has not "
+        "been run. Small AlexNet with weight decay is not drawn: the paper's failed to converge."
+    )
+    return Chart("open_choices", description, panels)

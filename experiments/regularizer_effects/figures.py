@@ -1,0 +1,185 @@
+"""What each switch brings in test accuracy on true labels, all else equal; the paper's gains are from its Table 1."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import permutations
+from statistics import fmean
+from typing import Any
+
+from rethink.report.dots import Dot, abbreviated, dots
+from rethink.report.estimates import Estimate
+from rethink.report.figures import Chart
+from rethink.report.page import Artefact
+from rethink.report.paper import PaperRow, rows
+from rethink.report.results import Results, of
+from rethink.report.style import architecture_style
+from rethink.report.tables import Cell, Column, Table
+from rethink.report.verdicts import Quantity, Verdict, ordered, summary
+
+SWITCHES = ("random crop", "weight decay", "dropout", "batch norm", "architecture")
+
+
+@dataclass(frozen=True)
+class Gain:
+    """A switch on a network: how much higher the test accuracy is with it, a fraction, paired by seed."""
+
+    switch: str
+    on: str  # the network with what else is switched on; of two architectures, from which to which
+    architecture: str
+    ours: Estimate | None
+    paper: float | None = None
+    comparable: bool = True  # not at demo scale, where the subsets of two architectures differ in size
+
+
+def artefact(results: Results) -> Artefact:
+    """The gains as a table and as a chart, and which switch brings more."""
+    gains = sorted([*_of_table1(results), *_of_dropout(results)], key=lambda gain: SWITCHES.index(gain.switch))
+    singles = sum(gain.ours is not None and gain.ours.n == 1 for gain in gains)
+    notes = (
+        [f"{singles} of these gains {'is' if singles == 1 else 'are'} from one seed, so without an interval."]
+        if singles
+        else []
+    )
+    if not all(gain.comparable for gain in gains):
+        notes.append("Some architectures were trained on subsets of different size: those are not compared.")
+    verdicts = _verdicts(gains)
+    return results.artefact(
+        finding=f"{_finding(gains)} {summary(verdicts)}",
+        charts=[_chart(gains)],
+        tables=[_table(gains)],
+        verdicts=verdicts,
+        notes=notes,
+    )
+
+
+def _of_table1(results: Results) -> Iterator[Gain]:
+    """Every two rows of Table 1 on true labels that differ in one switch."""
+    for before, after in permutations([row for row in rows("table1") if not row.random_labels], 2):
+        switch = _switch(before, after)
+        if switch:
+            names = {"architecture": f"{before.name} to {after.name}", "batch norm": after.name}
+            theirs = [row.number("test_accuracy") or 0.0 for row in (before, after)]
+            paper = round((theirs[1] - theirs[0]) / 100, 9)
+            sizes = {run.train_size for row in (before, after) for run in results.select(**row.setting)}
+            ours = _gain(results, before.setting, after.setting) if len(sizes) == 1 else None
+            on = names.get(switch, before.name)
+            yield Gain(switch, on, after.architecture, ours, paper, comparable=len(sizes) < 2)
+
+
+def _switch(before: PaperRow, after: PaperRow) -> str | None:
+    """What is switched on from one row to another, if it is one thing; architectures without explicit regularizers."""
+    changed = {name for name, value in before.setting.items() if after.setting[name] != value}
+    if changed == {"augmentation"} and after.setting["augmentation"] == "random_crop":
+        return "random crop"
+    if changed == {"weight_decay"} and after.setting["weight_decay"]:
+        return "weight decay"
+    if changed == {"batch_norm"} and after.setting["batch_norm"]:
+        return "batch norm"
+    plain = before.name == before.network and after.name == after.network
+    stronger = before.architecture == "MLP 1x512" or (before.network, after.network) == (
+        "small AlexNet",
+        "small Inception",
+    )
+    return "architecture" if "architecture" in changed and plain and stronger else None
+
+
+def _of_dropout(results: Results) -> Iterator[Gain]:
+    """Beyond the paper's Table 1."""
+    for setting in results.distinct:
+        if setting.dropout:
+            ours = _gain(results, of(setting, dropout=False), of(setting))
+            yield Gain("dropout", architecture_style(setting.architecture).label, setting.architecture, ours)
+
+
+def _gain(results: Results, without: dict[str, Any], with_it: dict[str, Any]) -> Estimate | None:
+    return Estimate.paired(results.by_seed("test/accuracy", **with_it), results.by_seed("test/accuracy", **without))
+
+
+def _finding(gains: list[Gain]) -> str:
+    said = []
+    for switch in SWITCHES:
+        known = [gain for gain in gains if gain.switch == switch and gain.ours]
+        ours, paper = _mean(known), [100 * gain.paper for gain in known if gain.paper is not None]
+        if ours is not None:
+            beside = f"{fmean(paper):+.1f} in the paper, " if paper else ""
+            said.append(f"{switch} {ours:+.1f} points ({beside}{len(known)} of {_count(gains, switch)} comparisons)")
+    absent = [
+        switch
+        for switch in SWITCHES
+        if not any(gain.switch == switch and (gain.ours or not gain.comparable) for gain in gains)
+    ]
+    found = f"Mean gain in test accuracy: {'; '.join(said)}." if said else "No gain is known yet."
+    return found + (f" Not run yet: {', '.join(absent)}." if absent else "")
+
+
+def _count(gains: list[Gain], switch: str) -> int:
+    return sum(gain.switch == switch for gain in gains)
+
+
+def _mean(gains: list[Gain]) -> float | None:
+    """Points."""
+    known = [100 * gain.ours.mean for gain in gains if gain.ours]
+    return fmean(known) if known else None
+
+
+def _verdicts(gains: list[Gain]) -> list[Verdict]:
+    """Crop and weight decay are compared on the networks that have both, as soon as there are any."""
+    by_switch = {switch: [gain for gain in gains if gain.switch == switch and gain.ours] for switch in SWITCHES}
+    crop, decay = by_switch["random crop"], by_switch["weight decay"]
+    both = {gain.architecture for gain in crop} & {gain.architecture for gain in decay}
+    quantities = {
+        "weight decay": _quantity([gain for gain in decay if not both or gain.architecture in both]),
+        "random crop": _quantity([gain for gain in crop if not both or gain.architecture in both]),
+        "architecture": _quantity(by_switch["architecture"]),
+    }
+    named = {name: f"{name}, {len(by_switch[name])} of {_count(gains, name)} comparisons" for name in quantities}
+    either = [(named[name], quantities[name]) for name in ("weight decay", "random crop")]
+    more = "Changing the architecture brings more than"
+    return [
+        ordered("Data augmentation brings more than weight decay, in points of test accuracy", either),
+        *(
+            ordered(f"{more} {name}", [one, (named["architecture"], quantities["architecture"])])
+            for name, one in zip(("weight decay", "random crop"), either, strict=True)
+        ),
+    ]
+
+
+def _quantity(gains: list[Gain]) -> Quantity | None:
+    mean = _mean(gains)
+    return None if mean is None else Quantity(mean)
+
+
+def _table(gains: list[Gain]) -> Table:
+    cells: list[list[Cell]] = [
+        [gain.switch, gain.on, gain.ours.n if gain.ours else 0, gain.ours or _why_not(gain), gain.paper]
+        for gain in gains
+    ]
+    columns = [
+        Column.text("switch", "switch"),
+        Column.text("on", "on"),
+        Column("seeds", "seeds"),
+        Column.gains("gain", "gain"),
+        Column("paper", "paper", "points", 100, "+.2f"),
+    ]
+    caption = "Gain in test accuracy by switching one thing: mean ± half the 95 % interval, paired by seed"
+    return Table(columns, cells, caption)
+
+
+def _why_not(gain: Gain) -> str:
+    return "not run" if gain.comparable else "other subset"
+
+
+def _chart(gains: list[Gain]) -> Chart:
+    panels: dict[str, list[Dot]] = {"Regularizers": [], "Architecture": []}
+    for gain in gains:
+        of_networks = gain.switch == "architecture"
+        name = abbreviated(gain.on if of_networks else f"{gain.switch}: {gain.on}").replace("small ", "")
+        ours, paper = gain.ours and gain.ours.scaled(100), None if gain.paper is None else 100 * gain.paper
+        panels[[*panels][of_networks]].append(Dot(name, architecture_style(gain.architecture), ours, paper))
+    return Chart(
+        "regularizer_effects",
+        "Gain in test accuracy on true labels when one thing is switched and all else is equal (architectures without "
+        "regularizers): ours with the 95 % interval over seeds, and hollow the paper's. A row without a filled mark "
+        "has not been run.",
+        [dots(title, "points", marks, interval=True, reference=(0, "")) for title, marks in panels.items()],
+    )

@@ -1,0 +1,69 @@
+"""`rethink publish [EXPERIMENT ...]`: full-scale artefacts into the repository."""
+
+import json
+import shutil
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from rethink.cli.arguments import Parser
+from rethink.errors import UserError
+from rethink.report import artefacts
+from rethink.report.results import Results
+from rethink.sweep.experiment import EXPERIMENTS, Experiment
+
+_LARGEST = 400_000  # bytes: what is kept in a repository is small
+
+
+def main(args: list[str]) -> None:
+    """Runs `rethink publish ARGS`."""
+    parser = Parser(
+        prog="rethink publish",
+        description="Write full-scale artefacts to experiments/EXPERIMENT/results: figures, tables, runs, provenance.",
+    )
+    parser.add_argument("experiments", nargs="*", metavar="EXPERIMENT", help="default: all that have runs")
+    parser.add_argument("--force", action="store_true", help="also where runs that were published are not here")
+    options = parser.parse_args(args)
+    for name in options.experiments or artefacts.all_names():
+        results = Results.load(Experiment.load(name))
+        if results.empty:
+            if options.experiments:
+                raise UserError(f"{name} has nothing at full scale yet. Make it with `{results.experiment.command}`.")
+            continue
+        folder = EXPERIMENTS / name / "results"
+        if (lost := _lost(folder, results)) and not options.force:
+            print(f"{folder}: left alone, for {len(lost)} of its runs and analyses are not here. --force replaces it.")
+            continue
+        with TemporaryDirectory() as made:
+            artefacts.write(artefacts.make(results), results, Path(made))
+            _replace(folder, [path for path in sorted(Path(made).iterdir()) if path.suffix != ".png"])
+        for path in _too_large(folder):
+            print(f"{path} has {path.stat().st_size:,} bytes, which is much for a repository")
+        print(f"{folder}: {' and '.join(results.counts())}")
+
+
+def _lost(folder: Path, results: Results) -> set[str]:
+    """What stands in the published results, still belongs to the experiment, and would be gone."""
+    try:
+        published = json.loads((folder / "provenance.json").read_text())
+    except (OSError, ValueError):  # nothing is published, or nothing that can be read
+        return set()
+    planned = {job.id for job in (*results.planned, *results.planned_analyses)}
+    here = {run.run_id for run in results.runs} | {each.analysis_id for each in results.analyses}
+    return (set(published) & planned) - here
+
+
+def _replace(folder: Path, files: list[Path]) -> None:
+    """These files and no others: no PNG, as the SVG says the same in fewer bytes, and nothing of an earlier version."""
+    try:
+        folder.mkdir(exist_ok=True)
+        for path in files:
+            shutil.copyfile(path, folder / path.name)
+        for path in folder.iterdir():
+            if path.name not in {file.name for file in files}:
+                path.unlink()
+    except OSError as error:
+        raise UserError(f"cannot write {error.filename or folder}: {error.strerror}.") from None
+
+
+def _too_large(folder: Path) -> list[Path]:
+    return [path for path in sorted(folder.iterdir()) if path.stat().st_size > _LARGEST]

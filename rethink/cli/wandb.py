@@ -1,0 +1,177 @@
+"""`rethink wandb push|workspace`: mirrors runs to Weights & Biases, and builds the workspace that shows them."""
+
+import argparse
+import json
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from rethink.cli.arguments import Parser, experiment_options
+from rethink.cli.show import find
+from rethink.dashboard import description
+from rethink.errors import UserError
+from rethink.records.run import runs_folder
+
+if TYPE_CHECKING:
+    from rethink.dashboard.mirror import Sent
+    from rethink.dashboard.session import Target
+
+Job = Callable[[], "Sent"]
+
+BEGUN = ("config.yaml", "record.json")  # one of them is there when a run has begun
+
+
+def main(args: list[str]) -> None:
+    """Runs `rethink wandb ARGS`.
+
+    Raises:
+        SystemExit: With code 1, where something was not pushed.
+    """
+    options = _parser().parse_args(args)
+    if options.command == "push":
+        _push(options)
+    else:
+        _workspace(options)
+
+
+def _parser() -> Parser:
+    parser = Parser(prog="rethink wandb", description="Mirror runs to Weights & Biases; the files here stay the truth.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="{push,workspace}")
+    target = Parser(add_help=False)
+    target.add_argument("--project", help="default: $WANDB_PROJECT, else rethink")
+    target.add_argument("--entity", help="user or team; for push the default is your default one")
+
+    push = commands.add_parser(
+        "push", parents=[target], help="send what W&B does not have yet of runs, finished or not; repeat it as you like"
+    )
+    push.add_argument("runs", nargs="*", metavar="RUN_ID", help="run_ids or their first digits; by default all runs")
+    push.add_argument("--experiment", metavar="NAME", help="the runs of this experiment, and its figures of results/")
+    experiment_options(push)
+    push.add_argument("--group", help="W&B group (default: the experiment, or the run's own)")
+    push.add_argument("--tags", nargs="+", default=[], metavar="TAG", help="W&B tags in addition to the run's own")
+    push.add_argument(
+        "--mode",
+        choices=("online", "offline"),
+        default="online",
+        help="offline writes one file per run under runs/RUN_ID/wandb/, for `wandb sync`; it needs no account",
+    )
+    push.add_argument("--timeout", type=float, default=30, metavar="SECONDS", help="to wait for W&B (default: 30)")
+
+    workspace = commands.add_parser(
+        "workspace", parents=[target], help="save W&B workspaces with the paper's figures and tables"
+    )
+    workspace.add_argument("--print", action="store_true", help="print them as JSON; needs no account")
+    return parser
+
+
+def _push(options: argparse.Namespace) -> None:
+    from rethink.dashboard import session
+
+    target = session.Target(
+        options.mode,
+        description.project(options.project),
+        options.entity,
+        options.group or options.experiment,
+        tuple(options.tags),
+        options.timeout,
+    )
+    jobs = _jobs(options, target)
+    counted = _run(jobs, target)
+    print(
+        f"{counted['pushed']} pushed ({counted['rows']} rows), {counted['nothing new']} with nothing new, "
+        f"{counted['not pushed']} not pushed"
+    )
+    if options.mode == "offline" and counted["pushed"]:
+        print(f"Send them from a machine with an account: wandb sync {runs_folder()}/*/wandb/offline-run-*")
+    if counted["not pushed"]:
+        raise SystemExit(1)
+
+
+def _jobs(options: argparse.Namespace, target: "Target") -> dict[str, Job]:
+    """What is to be pushed, by name: runs, and the figures of an experiment."""
+    from rethink.dashboard import figures, mirror
+
+    root = runs_folder()
+    folders = [find(name, root) for name in options.runs]
+    if options.experiment is not None:
+        folders += _of_experiment(options)
+    elif not options.runs:
+        folders = sorted({path.parent for name in BEGUN for path in root.glob(f"*/{name}")})
+    jobs: dict[str, Job] = {folder.name: partial(mirror.push, folder, target) for folder in folders}
+    if options.experiment is not None and (folder := figures.folder_of(options.experiment, options.scale)):
+        home = root / ".reports" / figures.run_id(options.experiment, options.scale)
+        jobs[str(folder)] = partial(figures.push, options.experiment, options.scale, folder, home, target)
+    return jobs
+
+
+def _of_experiment(options: argparse.Namespace) -> list[Path]:
+    """Folders of the runs of an experiment that were begun."""
+    from rethink.sweep.experiment import Experiment
+    from rethink.sweep.plan import plan
+
+    experiment = Experiment.load(options.experiment, options.scale, options.seeds)
+    folders = [run.folder for run in plan(experiment).runs]
+    return [folder for folder in folders if any((folder / name).is_file() for name in BEGUN)]
+
+
+def _run(jobs: dict[str, Job], target: "Target") -> Counter[str]:
+    """Pushes one after the other. What fails is said in a line, and stops no other."""
+    from rethink.dashboard import session
+    from rethink.dashboard.pushed import Busy
+
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    counted: Counter[str] = Counter()
+    everywhere = ""  # why nothing can be pushed
+    try:
+        session.log_in(target)
+    except session.NotPushed as error:
+        everywhere = str(error)
+    with _progress(console) as progress:
+        task = progress.add_task("", total=len(jobs))
+        for name, push in jobs.items():
+            progress.update(task, description=name)
+            reason = everywhere
+            try:
+                sent = push() if not everywhere else None
+            except Busy:
+                reason = "the run logs itself now, or another process pushes it"
+            except session.NotPushed as error:
+                reason = str(error)
+                if target.mode == "online" and not session.reachable():
+                    everywhere = reason
+            except UserError as error:
+                reason = str(error)
+            if reason:
+                line = f"cannot push {name}: {reason.rstrip('.')}; `rethink wandb push` again sends the rest"
+                console.print(f"W&B: {line}.", markup=False)
+                counted["not pushed"] += 1
+            elif sent is not None:
+                if sent.note:
+                    console.print(f"W&B: {name}: {sent.note}.", markup=False)
+                counted["nothing new" if sent.rows is None else "pushed"] += 1
+                counted["rows"] += sent.rows or 0
+            progress.advance(task)
+    return counted
+
+
+def _progress(console: Console) -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+
+
+def _workspace(options: argparse.Namespace) -> None:
+    from rethink.dashboard import workspace
+
+    if options.entity is None and not options.print:
+        raise UserError("rethink wandb workspace: --entity is missing: the W&B user or team who owns the project.")
+    workspaces = workspace.build(options.entity or "entity", description.project(options.project))
+    if options.print:
+        print(json.dumps([workspace.spec(view) for view in workspaces], indent=2))
+    else:
+        for view in workspaces:
+            print(f"{view.name}: {workspace.save(view)}")

@@ -1,0 +1,172 @@
+"""The mirror of a run in W&B: names, configuration and rows as logged live, then the outcome and its record."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rethink.dashboard import description, session
+from rethink.dashboard.local import LocalRun, Row, digest, step_of, unsent
+from rethink.dashboard.pushed import Mode, Pushed, alone
+from rethink.dashboard.session import NotPushed, Target
+
+if TYPE_CHECKING:
+    import wandb
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What a push did: rows that were sent (None: nothing was to be done), and what the user should know."""
+
+    rows: int | None
+    note: str = ""
+
+
+def push(folder: Path, target: Target) -> Sent:
+    """Mirrors a run, finished or not: online what W&B does not have yet, offline all that was not synced, in one file.
+
+    Raises:
+        NotPushed: Something failed. What W&B has it keeps; the next push sends the rest.
+        Busy: The run logs itself now, or is being pushed by another process.
+        UserError: The run's files are damaged.
+    """
+    with alone(folder):
+        local = LocalRun.read(folder)
+        if not local.rows:
+            return Sent(None, "no epoch yet")
+        before = _earlier(folder, target, target.mode)
+        target = _as_before(target, before)
+        if before is not None and before.describes(_pushed(local, target)):
+            return Sent(None)
+        return _push_online(local, target, before) if target.mode == "online" else _push_offline(local, target, before)
+
+
+def _earlier(folder: Path, target: Target, mode: Mode) -> Pushed | None:
+    """The earlier mirror in the same project. No entity is one's default one, which can be any."""
+    before = Pushed.read(folder, mode)
+    if before is None or before.project != target.project:
+        return None
+    return before if None in (before.entity, target.entity) or before.entity == target.entity else None
+
+
+def _as_before(target: Target, before: Pushed | None) -> Target:
+    """A group and tags that an earlier push gave stay."""
+    if before is None:
+        return target
+    tags = tuple(dict.fromkeys([*before.tags, *target.tags]))
+    return replace(target, group=target.group or before.group, tags=tags)
+
+
+def _push_online(local: LocalRun, target: Target, before: Pushed | None) -> Sent:
+    note = ""
+    if before is not None and before.rows and digest(local.rows[: before.rows]) != before.digest:
+        note = (
+            f"trained anew since; W&B keeps its rows up to step {before.last_step}, which cannot be changed. "
+            "For the new ones push to another --project"
+        )
+    with session.started(local.folder, target, _about(local, target)) as run:
+        rows = unsent(local.rows, last_step(run.starting_step, dict(run.summary), local.rows))
+        _log(run, rows)
+        complete(run, local, wait=target.timeout)
+    session.check_arrival(run, local.last_step, target.timeout)
+    _pushed(local, target).write(local.folder, "online")
+    return Sent(len(rows), note)
+
+
+def _push_offline(local: LocalRun, target: Target, before: Pushed | None) -> Sent:
+    after = _synced_up_to(local, target, before)
+    rows = unsent(local.rows, after)
+    with session.started(local.folder, target, _about(local, target)) as run:
+        _log(run, rows)
+        complete(run, local)
+    mirror = session.offline_runs(local.folder, local.run_id, "waiting")[-1]
+    replace(_pushed(local, target), folder=mirror.name, after=after).write(local.folder, "offline")
+    return Sent(len(rows))
+
+
+def _synced_up_to(local: LocalRun, target: Target, before: Pushed | None) -> int:
+    """The step after which an offline mirror has to begin: `wandb sync` adds its rows to those that W&B has.
+
+    Raises:
+        NotPushed: Which rows W&B has cannot be known here; online it can be asked.
+    """
+    synced, begun = (session.offline_runs(local.folder, local.run_id, state) for state in ("synced", "begun"))
+    if begun:
+        raise NotPushed(f"its sync was interrupted: `wandb sync {begun[0]}` first")
+    if _earlier(local.folder, target, "online") is not None or (before is None and synced):
+        raise NotPushed("W&B has rows of it already, to which a whole file would be added: use --mode online")
+    if before is None or before.folder is None:
+        return -1
+    mirror = local.folder / "wandb" / before.folder
+    if not mirror.exists():
+        raise NotPushed(f"{mirror} is gone: if it was synced, use --mode online; if not, delete wandb-pushed.json")
+    return before.last_step if mirror in synced else before.after
+
+
+def _about(local: LocalRun, target: Target) -> dict[str, Any]:
+    named = description.names(local.run_id, local.settings, group=target.group, tags=target.tags)
+    return named | {"job_type": "fit", "config": description.config(local.settings)}
+
+
+def last_step(next_step: int, summary: Mapping[str, Any], rows: Sequence[Row]) -> int:
+    """The optimizer step of the last row that W&B has; -1 where it has none.
+
+    Args:
+        next_step: `run.starting_step` of a resumed run, its last step and one; 0 of a new run. (`run.step` is 0 of
+            both.)
+        summary: Of the resumed run. It decides only where another logger numbered the rows 0, 1, 2 and so on.
+        rows: The local history.
+    """
+    last = next_step - 1
+    logged = summary.get(description.STEP)
+    if last < 0 or any(step_of(row) == last for row in rows) or not isinstance(logged, int | float):
+        return last
+    return max(last, int(logged))
+
+
+def _log(run: "wandb.Run", rows: Sequence[Row]) -> None:
+    run.define_metric(description.STEP)
+    run.define_metric("*", step_metric=description.STEP, step_sync=True)
+    for row in rows:
+        step = step_of(row)
+        run.log(description.entry(row, step), step=step, commit=True)
+
+
+def complete(run: "wandb.Run", local: LocalRun, wait: float | None = None) -> None:
+    """Adds what is known when a run is finished: its outcome, and its record with the digests of labels and images.
+
+    Args:
+        run: The W&B run.
+        local: The run; if it is not finished, nothing is added.
+        wait: Seconds within which W&B must have taken the record in. By default it is not waited for.
+    """
+    if local.record is None:
+        return
+    import wandb
+
+    run.summary.update(description.summary(local.record))
+    artifact = wandb.Artifact(
+        f"record-{local.run_id}",
+        type="record",
+        description="record.json and config.yaml; the metadata are the SHA-256 sums of what the network was fed",
+        metadata=local.record["data"].get("digests") or {},
+    )
+    for name in ("record.json", "config.yaml"):
+        if (path := local.folder / name).is_file():
+            artifact.add_file(str(path), name=name, policy="immutable")  # not copied into W&B's own folders
+    logged = run.log_artifact(artifact)
+    if wait is not None:
+        logged.wait(timeout=max(1, round(wait)))
+
+
+def _pushed(local: LocalRun, target: Target) -> Pushed:
+    return Pushed(
+        entity=target.entity,
+        project=target.project,
+        group=target.group,
+        tags=target.tags,
+        last_step=local.last_step,
+        rows=len(local.rows),
+        digest=digest(local.rows),
+        finished=local.record is not None,
+    )

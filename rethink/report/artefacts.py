@@ -1,0 +1,140 @@
+"""From the records of an experiment to its artefact on disk, by the script `experiments/<name>/figures.py`.
+
+The script's one function is `artefact(results: Results) -> Artefact`. All the rest is here: PNG, SVG, CSV, Markdown
+and LaTeX, `README.md` with what they say, `runs.csv` with a row per run and `analyses.csv` with one per analysis,
+`provenance.json` with everything that differs between identical runs.
+"""
+
+import importlib
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from rethink.errors import UserError
+from rethink.records.analysis import Analysed
+from rethink.records.run import Run
+from rethink.report.page import Artefact
+from rethink.report.provenance import provenance
+from rethink.report.results import Results
+from rethink.report.tables import Cell, Column, Table
+from rethink.sweep.experiment import EXPERIMENTS, names
+
+SCRIPT = "figures.py"
+_PAPERS_OWN = ("fig", "table", "theorem")
+_METRICS = ("train/loss", "train/accuracy", "online/accuracy", "test/accuracy", "test_randomized/accuracy")
+
+
+def all_names() -> list[str]:
+    """The experiments that make an artefact of their own: the paper's figures and tables, then what goes beyond."""
+    found = [name for name in names() if (EXPERIMENTS / name / SCRIPT).is_file()]
+    return sorted(found, key=lambda name: (not name.startswith(_PAPERS_OWN), name))
+
+
+def make(results: Results) -> Artefact:
+    """Runs the experiment's script."""
+    artefact: Artefact = script(results.experiment.name).artefact(results)
+    return artefact
+
+
+def write(artefact: Artefact, results: Results, folder: Path) -> None:
+    """Writes an artefact's files; nothing in them but provenance.json differs between identical runs."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for chart in artefact.charts:
+            chart.save(folder)
+        for table in artefact.tables:
+            table.save(folder)
+        (folder / "README.md").write_text(_summary(artefact), encoding="utf-8")
+        if results.planned:
+            (folder / "runs.csv").write_text(runs_table(results.runs).to_csv(), encoding="utf-8")
+        if results.planned_analyses:
+            (folder / "analyses.csv").write_text(analyses_table(results.analyses).to_csv(), encoding="utf-8")
+        text = json.dumps(provenance(results.runs, results.analyses), indent=2, sort_keys=True) + "\n"
+        (folder / "provenance.json").write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"cannot write {error.filename or folder}: {error.strerror}.") from None
+
+
+def _summary(artefact: Artefact) -> str:
+    """The artefact in a page of Markdown: claim, finding, notes, verdicts, figures and tables."""
+    parts = [
+        f"# {artefact.title}",
+        f"**The paper claims:** {artefact.claim}",
+        f"**These runs show:** {artefact.finding}",
+    ]
+    for heading, lines in (("To know first", artefact.notes), ("Judged from the numbers", artefact.verdicts)):
+        parts += [f"**{heading}:**\n\n" + "\n".join(f"- {line}" for line in lines)] if lines else []
+    parts += [f"![{chart.description}]({chart.name}.svg)" for chart in artefact.charts]
+    parts += [table.to_markdown().rstrip("\n") for table in artefact.tables]
+    return "\n\n".join(parts) + "\n"
+
+
+def script(name: str) -> ModuleType:
+    """`experiments/<name>/figures.py` as a module; one script may import another as `experiments.<name>.figures`."""
+    path = EXPERIMENTS / name / SCRIPT
+    if not path.is_file():
+        raise UserError(f"{path} is not there: it turns the records of {name!r} into an artefact.")
+    root = str(EXPERIMENTS.resolve().parent)
+    if root not in sys.path:
+        sys.path.append(root)
+    return importlib.import_module(f"experiments.{name}.{SCRIPT.removesuffix('.py')}")
+
+
+def runs_table(runs: Sequence[Run]) -> Table:
+    """A row per run: setting, outcome, when it passed each rule, final metrics."""
+    rules = list(dict.fromkeys(rule for run in runs for rule in run.record["convergence"]["rules"]))
+    columns = [
+        *(Column.text(name, name) for name in ("run", "architecture", "randomization")),
+        *(Column(name, name) for name in ("corruption", "seed", "weight_decay")),
+        Column.text("augmentation", "augmentation"),
+        *(Column(name, name) for name in ("dropout", "batch_norm", "decay", "train_size", "validation_size", "epochs")),
+        Column.text("outcome", "outcome"),
+        *(Column(f"epochs to {rule}", f"epochs_to_{rule}") for rule in rules),
+        *(Column(name, name) for name in (*_METRICS, "best test/accuracy", "best test epoch")),
+    ]
+    return Table(columns, [_row(run, rules) for run in runs], "Every run", name="runs")
+
+
+def _row(run: Run, rules: Sequence[str]) -> list[Cell]:
+    setting = run.setting
+    best = run.record.get("best_test_accuracy", {}).get("test", {})
+    return [
+        *(run.run_id, setting.architecture, setting.randomization, setting.corruption, setting.seed),
+        *(setting.weight_decay, setting.augmentation, setting.dropout, int(setting.batch_norm), setting.decay),
+        *(run.train_size, setting.validation_size, int(run.record["final"]["epoch"]), run.outcome),
+        *(run.crossing(rule) if rule in run.record["convergence"]["rules"] else None for rule in rules),
+        *(run.final(metric) for metric in _METRICS),
+        *(best.get("best"), best.get("epoch")),
+    ]
+
+
+def analyses_table(analyses: Sequence[Analysed]) -> Table:
+    """A row per analysis: its class, its options, and those of its values that are single numbers or texts."""
+    options = list(dict.fromkeys(name for each in analyses for name in each.options))
+    values = list(dict.fromkeys(name for each in analyses for name, value in each.values.items() if _single(value)))
+    columns = [
+        Column.text("analysis", "analysis_id"),
+        Column.text("class", "class"),
+        *(Column.text(name, name) for name in options),
+        *(Column(name, f"values.{name}") for name in values),
+    ]
+    rows: list[list[Cell]] = [
+        [
+            *(each.analysis_id, each.name),
+            *(_option(each.options.get(name)) for name in options),
+            *(each.values.get(name) if _single(each.values.get(name)) else None for name in values),
+        ]
+        for each in analyses
+    ]
+    return Table(columns, rows, "Every analysis", name="analyses")
+
+
+def _single(value: Any) -> bool:
+    return isinstance(value, str | int | float)
+
+
+def _option(value: Any) -> Cell:
+    return value if value is None or isinstance(value, str) else json.dumps(value)

@@ -1,0 +1,143 @@
+"""A number over seeds: mean, standard deviation and n, and whether the paper's single number agrees with it.
+
+The paper prints one number per setting, without seeds. Ours counts as agreeing where the difference is at most
+max(t, 2 s.d.); t is fixed in `sweep.yaml` before the runs. What one switch brings is a difference of two settings,
+paired by seed, with the 95 % interval of its mean.
+"""
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, Self
+
+from rethink.errors import UserError
+
+# Quantiles of Student's t at 97.5 %, for 1 to 30 degrees of freedom.
+_T = (
+    *(12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131),
+    *(2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042),
+)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """The values of one quantity, one per seed. A `censored` one is a lower bound: a seed never got there."""
+
+    values: tuple[float, ...]
+    censored: bool = False
+
+    @classmethod
+    def of(cls, values: Sequence[float | None], censored: bool = False) -> Self | None:
+        """Of the values that were measured; None where none was."""
+        known = tuple(value for value in values if value is not None and math.isfinite(value))
+        return cls(known, censored) if known else None
+
+    @classmethod
+    def paired(cls, of: Mapping[int, float], over: Mapping[int, float]) -> Self | None:
+        """By how much one quantity exceeds another, seed by seed, for the seeds that have both."""
+        return cls.of([of[seed] - over[seed] for seed in sorted(of.keys() & over.keys())])
+
+    @property
+    def n(self) -> int:
+        return len(self.values)
+
+    @property
+    def mean(self) -> float:
+        return statistics.fmean(self.values)
+
+    @property
+    def sd(self) -> float | None:
+        """Sample standard deviation; None for one seed."""
+        return statistics.stdev(self.values) if self.n > 1 else None
+
+    @property
+    def interval(self) -> float | None:
+        """Half the width of the 95 % interval of the mean, by Student's t; None for one seed."""
+        if self.sd is None:
+            return None
+        return _T[min(self.n - 1, len(_T)) - 1] * self.sd / math.sqrt(self.n)
+
+    def scaled(self, factor: float) -> "Estimate":
+        """In another unit: 100 for per cent."""
+        return Estimate(tuple(factor * value for value in self.values), self.censored)
+
+    def format(self, spec: str, interval: bool = False) -> str:
+        """As `99.20 ± 0.04`, with `> ` before a lower bound; after ± the s.d., or half the 95 % interval."""
+        text = ("> " if self.censored else "") + format(self.mean, spec)
+        spread = self.interval if interval else self.sd
+        return text if spread is None else f"{text} ± {format(spread, spec.replace('+', ''))}"
+
+    def __str__(self) -> str:
+        return self.format(".3g")
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """How far from the paper's number ours may be: absolute, or a share of the paper's."""
+
+    value: float
+    relative: bool = False
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """From `1.5`, in the unit of the quantity, or `20 %`."""
+        number, percent, rest = text.replace(" ", "").partition("%")
+        try:
+            value = float(number)
+        except ValueError:
+            value = math.nan
+        if not value >= 0 or rest:
+            raise UserError(f"{text!r} is no tolerance. Expected a number in the unit of the table, or such as 20 %.")
+        return cls(value / 100 if percent else value, bool(percent))
+
+    def scaled(self, factor: float) -> "Tolerance":
+        """In another unit; a share stays the same."""
+        return self if self.relative else Tolerance(factor * self.value)
+
+    def around(self, paper: float) -> float:
+        return self.value * abs(paper) if self.relative else self.value
+
+    def __str__(self) -> str:
+        return f"{100 * self.value:g} %" if self.relative else f"{self.value:g}"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Ours beside the paper's number. Without a tolerance, as at demo scale, the two are not compared.
+
+    Where the paper has no number but "failed to converge", ours agrees if every seed ends under `fails_below`.
+    """
+
+    ours: Estimate | None
+    paper: float | None
+    tolerance: Tolerance | None
+    fails_below: float | None = None
+
+    @property
+    def difference(self) -> float | None:
+        if self.ours is None or self.paper is None or self.tolerance is None:
+            return None
+        return round(self.ours.mean - self.paper, 9)  # without the noise of binary fractions, for the CSV
+
+    @property
+    def verdict(self) -> Literal["inside", "outside", "cannot tell", "not run", "not judged", ""]:
+        """inside: |ours - paper| <= max(t, 2 s.d.). A lower bound under the paper's number leaves it open.
+
+        Empty where the paper has nothing to compare with.
+        """
+        if self.ours is None:
+            return "not run"
+        if self.paper is None and self.fails_below is None:
+            return ""
+        if self.tolerance is None:
+            return "not judged"
+        if self.fails_below is not None:
+            return "inside" if max(self.ours.values) < self.fails_below else "outside"
+        if self.paper is None or self.difference is None:
+            return ""
+        allowed = max(self.tolerance.around(self.paper), 2 * (self.ours.sd or 0.0))
+        within = abs(self.difference) <= allowed + 1e-9
+        if self.ours.censored:
+            return "outside" if self.difference > allowed else "cannot tell"
+        return "inside" if within else "outside"

@@ -1,0 +1,128 @@
+"""What a figure shows, before it is drawn: panels of series, against step (Figures 1a, 2b) or corruption (1b, 1c)."""
+
+import math
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from rethink.report.estimates import Estimate
+from rethink.report.pictures import Picture
+from rethink.report.style import PAPER_DASH, SOLID, Dash, Style
+
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Series:
+    """One curve.
+
+    `spread` is a half-width around y, the s.d. over `n` seeds (0: as many as the table says, it differs by point)
+    unless `band` says otherwise; points that are `censored` are lower bounds of y. The marker stands at every point,
+    or with `mark_last` where the curve ends.
+    """
+
+    label: str
+    x: Sequence[float]
+    y: Sequence[float]
+    color: str
+    dash: Dash = SOLID
+    marker: str = ""
+    mark_last: bool = False
+    spread: Sequence[float] = ()
+    n: int = 1
+    censored: Sequence[bool] = ()
+    from_paper: bool = False
+    band: str = "mean ± s.d."
+    best_so_far: bool = False
+    """Shades what lies between the curve and the largest value that it has had, as Figure 2b does."""
+
+    @classmethod
+    def estimates(
+        cls, style: Style, points: Sequence[tuple[float, Estimate | None]], interval: bool = False
+    ) -> "Series":
+        """Mean ± s.d. over seeds, or with its 95 % interval, at the points that have a value."""
+        known = [(x, estimate) for x, estimate in points if estimate is not None]
+        widths = [(estimate.interval if interval else estimate.sd) or 0.0 for _, estimate in known]
+        counts = {estimate.n for _, estimate in known}
+        return cls(
+            style.label,
+            [x for x, _ in known],
+            [estimate.mean for _, estimate in known],
+            style.color,
+            style.dash,
+            style.marker,
+            spread=widths if counts - {1} else (),
+            n=counts.pop() if len(counts) == 1 else 0,
+            censored=[estimate.censored for _, estimate in known],
+            band="mean and 95 % interval" if interval else "mean ± s.d.",
+        )
+
+    @classmethod
+    def mean(cls, style: Style, curves: Sequence[tuple[Sequence[float], Sequence[float]]]) -> "Series":
+        """Mean ± s.d. of one curve per seed, at the x that every seed has; a curve without a value is left out."""
+        finite = [{x: y for x, y in zip(*curve, strict=True) if math.isfinite(y)} for curve in curves]
+        by_x = [curve for curve in finite if curve]
+        shared = sorted(set.intersection(*map(set, by_x))) if by_x else []
+        values = [[curve[x] for curve in by_x] for x in shared]
+        n = len(by_x)
+        return cls(
+            style.label,
+            shared,
+            [statistics.fmean(at_x) for at_x in values],
+            style.color,
+            style.dash,
+            style.marker,
+            mark_last=True,
+            spread=[statistics.stdev(at_x) for at_x in values] if n > 1 else (),
+            n=n,
+        )
+
+    @classmethod
+    def paper(cls, style: Style, x: Sequence[float], y: Sequence[float], beneath: bool = True) -> "Series":
+        """The paper's own curve: thin and dashed beneath ours in the same tint, or in a panel of its own."""
+        return cls(f"{style.label}, paper", x, y, style.color, PAPER_DASH if beneath else style.dash, from_paper=True)
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One pair of axes. `reference` is a level of y with its name, such as chance.
+
+    With `rows` it is a dot plot: these are the names of x = 0, 1, ..., one under the other, and y goes to the right.
+    With `categories` these are the names of x = 0, 1, ... from left to right.
+    """
+
+    title: str
+    x_label: str
+    y_label: str
+    series: Sequence[Series]
+    y_limits: tuple[float | None, float | None] = (None, None)
+    reference: tuple[float, str] | None = None
+    rows: Sequence[str] = ()
+    categories: Sequence[str] = ()
+    log: Literal["", "x", "y", "xy"] = ""
+    """Which axes are logarithmic. Points at or under 0 are not drawn on them."""
+    picture: Picture | None = None
+    """In the place of the series."""
+
+    def name_of(self, x: float) -> str | float:
+        """What x stands for, where it is no number."""
+        names = self.rows or self.categories
+        return names[int(x)] if names else x
+
+
+def against_step(title: str, y_label: str, series: Sequence[Series], x_label: str = "step") -> Panel:
+    """Loss or accuracy against training step, as in Figures 1a and 2b."""
+    return Panel(title, x_label, y_label, series, y_limits=(0, None))
+
+
+def against_corruption(
+    title: str,
+    y_label: str,
+    series: Sequence[Series],
+    chance: float | None = None,
+    y_limits: tuple[float | None, float | None] = (None, None),
+) -> Panel:
+    """A value against the probability of label corruption, as in Figures 1b and 1c."""
+    reference = None if chance is None else (chance, "chance")
+    return Panel(title, "label corruption p", y_label, series, y_limits, reference)

@@ -1,0 +1,152 @@
+"""Does one job of a sweep, wherever: output and error are kept in its folder, and it says what came of it."""
+
+import contextlib
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TextIO
+
+from rethink.errors import UserError
+from rethink.preemption import EXIT_CODE, Preempted, watched
+from rethink.records.analysis import analyses_folder
+from rethink.records.lease import RENEWED_EVERY, STALE_AFTER, Busy, holder
+from rethink.records.run import runs_folder
+from rethink.sweep.failure import forget_failure, write_failure
+
+_LOG = "log.txt"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a job: `elsewhere` is being done by another process, `stopped` was saved and can go on."""
+
+    what: Literal["done", "failed", "elsewhere", "stopped"]
+    error: str = ""
+    trace: str = ""
+
+
+def carry_out(words: Sequence[str], folder: Path, devices: int = 1) -> Outcome:
+    """Does a job, with its output in `log.txt` of its folder and its error, if there is one, in `failure.txt`.
+
+    Args:
+        words: Of `rethink fit` or `rethink analyze`, from there on.
+        folder: Of the run, or of the analysis.
+        devices: GPUs, or CPU processes, of this one run. More than one takes processes of their own.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        forget_failure(folder)
+        with (folder / _LOG).open("a") as log:
+            print(f"$ rethink {shlex.join(words)}", file=log, flush=True)
+            outcome = _here(words, log) if devices == 1 else _apart(words, folder, devices, log)
+    except OSError as error:
+        return Outcome("failed", f"cannot write {error.filename or folder}: {error.strerror}")
+    if outcome.what == "failed":
+        write_failure(folder, outcome.error, outcome.trace)
+    return outcome
+
+
+def task(words: Sequence[str]) -> Outcome:
+    """Does a job as a task of a cluster's job array, where each process of a run calls this."""
+    first = int(os.environ.get("SLURM_PROCID") or 0) == 0
+    if words[0] == "analyze" and not first:  # an analysis is one process
+        return Outcome("done")
+    if not first:  # the first process writes the run's log and failure
+        with watched():
+            _main(words)
+        return Outcome("done")
+    folder = _folder(words)
+    _outwait(folder)
+    return carry_out(words, folder)
+
+
+def _main(words: Sequence[str]) -> None:
+    command, *arguments = words
+    if command == "analyze":
+        from rethink.cli.analyze import main as analyze
+
+        analyze(arguments)
+    else:
+        from rethink.cli.training import main as train
+
+        train([*words])
+
+
+def _folder(words: Sequence[str]) -> Path:
+    command, *arguments = words
+    if command == "analyze":
+        from rethink.cli.analyze import identify as identify_analysis
+
+        return analyses_folder() / identify_analysis(arguments)
+    from rethink.cli.training import identify
+
+    run_id, _ = identify([*words])
+    return runs_folder() / run_id
+
+
+def describe(code: int) -> str:
+    """How a process ended."""
+    if code >= 0:
+        return f"its process ended with code {code}"
+    name = signal.Signals(-code).name
+    return f"its process was killed by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
+
+
+def _outwait(folder: Path) -> None:
+    """Waits as long as a dead owner still counts as alive: a task that is started again after its node died comes soon.
+
+    A live owner stays alive, and the run is left to it.
+    """
+    end = time.monotonic() + STALE_AFTER + RENEWED_EVERY
+    while holder(folder) is not None and time.monotonic() < end:
+        time.sleep(1)
+
+
+def _here(words: Sequence[str], log: TextIO) -> Outcome:
+    """In this process."""
+    with contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
+        try:
+            with watched():
+                _main(words)
+        except Preempted as preempted:
+            print(preempted.message)
+            return Outcome("stopped")
+        except Busy:
+            return Outcome("elsewhere")
+        except UserError as error:
+            print(error)
+            return Outcome("failed", " ".join(str(error).split()))
+        except Exception as error:
+            trace = traceback.format_exc()
+            print(trace)
+            return Outcome("failed", f"{type(error).__name__}: {' '.join(str(error).split())}", trace)
+    return Outcome("done")
+
+
+def _apart(words: Sequence[str], folder: Path, devices: int, log: TextIO) -> Outcome:
+    """A run over several devices, in processes of its own."""
+    more = ("--trainer.devices", str(devices), "--trainer.strategy", "ddp")
+    command = [sys.executable, "-m", "rethink", *words, *more]
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+    before = signal.signal(signal.SIGTERM, lambda number, frame: process.send_signal(number))
+    try:
+        code = process.wait()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    if code == 0:
+        return Outcome("done")
+    if code in (EXIT_CODE, -signal.SIGTERM):  # the latter: before it could note the signal
+        return Outcome("stopped")
+    if holder(folder) is not None:
+        return Outcome("elsewhere")
+    if code < 0:
+        return Outcome("failed", describe(code))
+    *_, last = (folder / _LOG).read_text(errors="replace").strip().splitlines()  # at least the command
+    return Outcome("failed", last.removeprefix("rethink: "))

@@ -1,0 +1,31 @@
+"""The error of a run that failed, kept in its folder: `failure.txt`, the message first, then the traceback."""
+
+from contextlib import suppress
+from pathlib import Path
+
+from rethink.errors import UserError
+from rethink.records.files import write_text
+
+_NAME = "failure.txt"
+
+
+def write_failure(folder: Path, message: str, details: str = "") -> None:
+    """Keeps the error of a run, where there is room and permission: whoever calls this also says it."""
+    with suppress(UserError):
+        write_text(folder / _NAME, f"{message}\n{details}")
+
+
+def read_failure(folder: Path) -> str | None:
+    """The message of a run that failed, None of one that did not."""
+    try:
+        return (folder / _NAME).read_text(errors="replace").partition("\n")[0]
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        return f"cannot read {folder}: {error.strerror}"
+
+
+def forget_failure(folder: Path) -> None:
+    """Before a run is tried again, which will say what is wrong with its folder."""
+    with suppress(OSError):
+        (folder / _NAME).unlink(missing_ok=True)

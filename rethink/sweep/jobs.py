@@ -1,0 +1,183 @@
+"""What a sweep has done once, and whether it is done: a run, or an analysis of data or of runs."""
+
+import os
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from rethink.errors import UserError
+from rethink.records.analysis import Analysed, analyses_folder
+from rethink.records.lease import holder
+from rethink.records.run import Damaged, Run, runs_folder
+from rethink.records.setting import Setting
+from rethink.records.weights import lacks_weights
+from rethink.sweep.experiment import Arguments
+from rethink.sweep.failure import read_failure
+
+State = Literal["done", "running", "failed", "interrupted", "missing"]
+
+
+class Job(ABC):
+    """Something to be done once. It leaves a record in a folder of its own, and that is how anybody knows."""
+
+    id: str
+    """The name of its folder."""
+    needs: tuple[Path, ...]
+    """The folders of the runs that have to be done before."""
+    epochs: int | None
+    """A run's budget."""
+
+    @property
+    @abstractmethod
+    def folder(self) -> Path:
+        """Where it is or will be."""
+
+    @property
+    @abstractmethod
+    def words(self) -> Arguments:
+        """The command that does it, without `rethink`."""
+
+    @property
+    @abstractmethod
+    def label(self) -> str:
+        """What sets it apart, in a line."""
+
+    @property
+    @abstractmethod
+    def kind(self) -> str:
+        """Jobs of a kind take about as long as each other."""
+
+    @property
+    def done(self) -> bool:
+        """Whether it has all that is wanted of it."""
+        return _has_record(self.folder)
+
+    @property
+    def ready(self) -> bool:
+        """Whether all that it needs is done."""
+        return all(map(_has_record, self.needs))
+
+    @property
+    def state(self) -> State:
+        """From the disk."""
+        if self.done:
+            return "done"
+        if not self.folder.is_dir():
+            return "missing"
+        if holder(self.folder) is not None:
+            return "running"
+        if read_failure(self.folder) is not None:
+            return "failed"
+        return "interrupted" if self._begun() else "missing"
+
+    @property
+    def damage(self) -> str | None:
+        """What is wrong with its record, if it is done and has to be repeated."""
+        try:
+            self._open()
+        except Damaged as error:
+            return str(error)
+        except UserError:  # no record, or one of a newer rethink
+            return None
+        return None
+
+    @abstractmethod
+    def _begun(self) -> bool: ...
+
+    @abstractmethod
+    def _open(self) -> object: ...
+
+
+@dataclass(frozen=True)
+class PlannedRun(Job):
+    """A run to be: its identity, its setting, and the arguments of `rethink fit` that make it."""
+
+    run_id: str
+    arguments: Arguments
+    setting: Setting
+    epochs: int | None = None
+    needs: tuple[Path, ...] = ()
+    keep_epochs: tuple[int, ...] = ()
+    """Epochs after which its weights are wanted too."""
+
+    @property
+    def id(self) -> str:  # type: ignore[override]
+        return self.run_id
+
+    @property
+    def folder(self) -> Path:
+        return runs_folder() / self.run_id
+
+    @property
+    def words(self) -> Arguments:
+        return ("fit", *self.arguments)
+
+    @property
+    def label(self) -> str:
+        return self.setting.label
+
+    @property
+    def kind(self) -> str:
+        return self.setting.architecture
+
+    @property
+    def done(self) -> bool:
+        return super().done and not (self.keep_epochs and self._lacks_weights())
+
+    def _lacks_weights(self) -> bool:
+        try:
+            return bool(lacks_weights(self.folder, self.keep_epochs, self._open().last_epoch))
+        except UserError:  # a damaged record is said where records are read
+            return False
+
+    def _begun(self) -> bool:
+        return (self.folder / "config.yaml").exists()
+
+    def _open(self) -> Run:
+        return Run.open(self.folder)
+
+
+@dataclass(frozen=True)
+class PlannedAnalysis(Job):
+    """An analysis to be: its identity, and the arguments of `rethink analyze` that make it."""
+
+    analysis_id: str
+    arguments: Arguments
+    of: str = ""
+    """What it is of, in a line: a run's description."""
+    needs: tuple[Path, ...] = ()
+    epochs: int | None = field(default=None, init=False)
+
+    @property
+    def id(self) -> str:  # type: ignore[override]
+        return self.analysis_id
+
+    @property
+    def folder(self) -> Path:
+        return analyses_folder() / self.analysis_id
+
+    @property
+    def words(self) -> Arguments:
+        return ("analyze", *self.arguments)
+
+    @property
+    def label(self) -> str:
+        name, *options = self.arguments
+        pairs = dict(zip(options[::2], options[1::2], strict=True))
+        said = [f"{option[2:].replace('_', ' ')} {value}" for option, value in pairs.items() if option != "--runs"]
+        return ", ".join([name, *([f"of {self.of}"] if self.of else []), *said])
+
+    @property
+    def kind(self) -> str:
+        return self.arguments[0]
+
+    def _begun(self) -> bool:
+        return (self.folder / "partial").exists()
+
+    def _open(self) -> Analysed:
+        return Analysed.open(self.folder)
+
+
+def _has_record(folder: Path) -> bool:
+    return os.path.exists(folder / "record.json")  # Path.exists raises where we may not look

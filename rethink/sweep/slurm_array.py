@@ -1,0 +1,233 @@
+"""The launcher for a SLURM cluster: what is missing of an experiment as one job array, through submitit.
+
+A task of the array trains one run. SLURM's warning before the time limit, and a preemption, let the run save itself
+and ask to be requeued; it then goes on. `job.txt` in a run's folder has its task's number and name: SLURM gives the
+number again to others one day.
+"""
+
+import os
+import secrets
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from rethink.errors import UserError
+from rethink.records.files import write_text
+from rethink.records.run import runs_folder
+from rethink.sweep import execution
+from rethink.sweep.jobs import Job, PlannedRun
+from rethink.sweep.plan import command_list
+
+CONFIG = Path("configs/launcher/slurm.yaml")
+_JOB = "job.txt"
+_CPUS = "--cpus-per-task={}"  # for srun too, which has not taken it from the job since SLURM 22.05
+_ASKED_EVERY = 10.0  # seconds
+_PATIENCE = 60.0  # seconds
+_ENDED = ("COMPLETED", "CANCELLED", "FAILED", "TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY", "BOOT_FAIL", "DEADLINE")
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What each run asks SLURM for. None leaves it to the cluster."""
+
+    partition: str | None = None
+    account: str | None = None
+    qos: str | None = None
+    constraint: str | None = None
+    minutes: int = 240
+    nodes: int = 1
+    gpus_per_node: int = 1
+    processes_per_node: int = 1
+    cpus_per_process: int = 4
+    memory_gb: float | None = 16
+    runs_at_a_time: int = 32
+    seconds_to_save: int = 90
+    setup: list[str] = field(default_factory=list)
+    more: dict[str, Any] = field(default_factory=dict)
+
+    def arguments(self) -> tuple[str, ...]:
+        """What a run over several processes is told."""
+        if self.processes_per_node * self.nodes == 1:
+            return ()
+        more = ("--trainer.devices", str(self.processes_per_node), "--trainer.num_nodes", str(self.nodes))
+        return (*more, "--trainer.strategy", "ddp")
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a task of the array does; it is pickled and sent there."""
+
+    words: tuple[str, ...]
+
+    def __call__(self) -> str:
+        outcome = execution.task(self.words)
+        if outcome.what == "failed":
+            raise RuntimeError(outcome.error)
+        return outcome.what
+
+    def checkpoint(self) -> Any:
+        """What submitit asks for when a signal comes before the run itself listens to it: the same again."""
+        from submitit.helpers import DelayedSubmission
+
+        return DelayedSubmission(self)
+
+
+def submit(name: str, runs: Sequence[Job], resources: Resources) -> str:
+    """Submits the runs as one job array; returns its number."""
+    try:
+        import submitit
+    except ModuleNotFoundError:
+        raise UserError("--launcher slurm needs submitit. Install it: pip install 'rethink[cluster]'") from None
+    if shutil.which("sbatch") is None:
+        raise UserError(
+            "there is no sbatch here: --launcher slurm works on a machine of a SLURM cluster. "
+            "--export-only writes a script to take there."
+        )
+    folder = _folder(name)
+    job_name = f"rethink-{name}-{secrets.token_hex(3)}"
+    executor = submitit.SlurmExecutor(folder=folder, python=shlex.quote(sys.executable))
+    executor.update_parameters(
+        job_name=job_name,
+        time=resources.minutes,
+        nodes=resources.nodes,
+        ntasks_per_node=resources.processes_per_node,
+        cpus_per_task=resources.cpus_per_process,
+        gpus_per_node=resources.gpus_per_node or None,
+        mem=None if resources.memory_gb is None else f"{resources.memory_gb:g}GB",
+        partition=resources.partition,
+        account=resources.account,
+        qos=resources.qos,
+        constraint=resources.constraint,
+        signal_delay_s=resources.seconds_to_save,
+        array_parallelism=resources.runs_at_a_time,
+        setup=resources.setup,
+        srun_args=[_CPUS.format(resources.cpus_per_process)],
+        stderr_to_stdout=True,
+        additional_parameters={"requeue": True, **resources.more},
+    )
+    tasks = [Task((*run.words, *(resources.arguments() if isinstance(run, PlannedRun) else ()))) for run in runs]
+    try:
+        with executor.batch():
+            jobs = [executor.submit(task) for task in tasks]
+    except (submitit.core.utils.FailedJobError, subprocess.CalledProcessError) as error:
+        raise UserError(f"sbatch refuses the array: {' '.join(str(error).split())[-400:]}") from None
+    for run, job in zip(runs, jobs, strict=True):
+        with suppress(UserError):  # a folder that cannot be written: the task itself says so
+            write_text(run.folder / _JOB, f"{job.job_id} {job_name}\n", durable=False)
+    return str(jobs[0].job_id).partition("_")[0]
+
+
+def export(name: str, runs: Sequence[Job], resources: Resources) -> Path:
+    """Writes the same array as a plain script with a list of commands, to be read and sent off by hand."""
+    folder = _folder(name)
+    commands = folder / "commands.txt"
+    write_text(commands, command_list(runs, resources.arguments()))
+    options = {
+        "job-name": f"rethink-{name}",
+        "array": f"0-{len(runs) - 1}%{resources.runs_at_a_time}",
+        "partition": resources.partition,
+        "account": resources.account,
+        "qos": resources.qos,
+        "constraint": resources.constraint,
+        "time": resources.minutes,
+        "nodes": resources.nodes,
+        "ntasks-per-node": resources.processes_per_node,
+        "cpus-per-task": resources.cpus_per_process,
+        "gpus-per-node": resources.gpus_per_node or None,
+        "mem": None if resources.memory_gb is None else f"{resources.memory_gb:g}G",
+        "signal": f"USR1@{resources.seconds_to_save}",
+        "open-mode": "append",
+        "output": f"{folder}/%A_%a.txt",
+    } | resources.more
+    lines = [
+        "#!/bin/bash",
+        f"# {len(runs)} runs of rethink, one per task of this array: the lines of",
+        f"# {commands}",
+        f"# {resources.seconds_to_save} seconds before its time limit, or when it is preempted, a run gets SIGUSR1,",
+        "# saves itself and is requeued; it then goes on. Sending the array off twice trains nothing twice.",
+        *(f"#SBATCH --{key}={value}" for key, value in options.items() if value is not None),
+        "#SBATCH --requeue",
+        "",
+        f"cd {shlex.quote(os.getcwd())}",
+        f"export RETHINK_RUNS={shlex.quote(str(folder.parents[1]))}",
+        *resources.setup,
+        f"srun {_CPUS.format(resources.cpus_per_process)} {shlex.quote(sys.executable)} -m rethink "
+        f"sweep task {shlex.quote(str(commands))} $SLURM_ARRAY_TASK_ID",
+    ]
+    script = folder / "array.sh"
+    write_text(script, "\n".join(lines) + "\n")
+    return script
+
+
+def _folder(name: str) -> Path:
+    return (runs_folder() / ".sweeps" / name).resolve()
+
+
+def job_of(folder: Path) -> str | None:
+    """The task of a job array that a run was given to, such as `12_3`."""
+    return _job_of(folder)[0] or None
+
+
+def log_of(folder: Path) -> str | None:
+    """Where the output of that task is, if it has printed anything."""
+    job = job_of(folder)
+    found = sorted((runs_folder() / ".sweeps").glob(f"*/{job}_*_log.out")) if job else []
+    return str(found[0]) if found else None
+
+
+def _job_of(folder: Path) -> tuple[str, str]:
+    """Number and name."""
+    try:
+        number, _, name = (folder / _JOB).read_text().strip().partition(" ")
+    except OSError:
+        return "", ""
+    return number, name
+
+
+def queued(folders: Iterable[Path]) -> set[Path]:
+    """The folders of runs whose task SLURM has and has not ended: waiting, running or requeued.
+
+    Raises:
+        UserError: SLURM does not answer.
+    """
+    jobs = {folder: job for folder in folders if (job := _job_of(folder))[0]}
+    if not jobs or shutil.which("squeue") is None:
+        return set()
+    arrays = tuple(sorted({number.partition("_")[0] for number, _ in jobs.values()}))
+    known = _states(arrays, int(time.monotonic() // _ASKED_EVERY))
+    return {folder for folder, job in jobs.items() if job in known and not known[job].startswith(_ENDED)}
+
+
+@lru_cache(maxsize=1)
+def _states(arrays: tuple[str, ...], moment: int) -> dict[tuple[str, str], str]:
+    """Number and name of a task -> state, of the arrays that SLURM knows; asked once a `moment`: it serves many."""
+    found: dict[tuple[str, str], str] = {}
+    for array in arrays:  # one that SLURM has forgotten is an error of squeue, and hides no other
+        command = ["squeue", "--noheader", "--array", "--format=%i %j %T", f"--jobs={array}"]
+        try:
+            listed = subprocess.run(command, capture_output=True, text=True, timeout=_PATIENCE)
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise UserError(f"squeue does not answer: {error}") from None
+        if listed.returncode != 0 and "Invalid job id" not in listed.stderr:
+            raise UserError(f"squeue does not answer: {' '.join(listed.stderr.split())}")
+        for line in listed.stdout.splitlines():
+            number, name, state = line.split()
+            found[number, name] = state
+    return found
+
+
+def cancel(jobs: Iterable[str]) -> None:
+    """Cancels tasks, waiting or running."""
+    command = ["scancel", *jobs]
+    try:
+        subprocess.run(command, check=True, capture_output=True, text=True, timeout=_PATIENCE)
+    except (OSError, subprocess.SubprocessError) as error:
+        raise UserError(f"scancel failed: {(getattr(error, 'stderr', '') or str(error)).strip()}") from None

@@ -1,0 +1,40 @@
+"""Specifications of experiments and launchers: YAML files whose keys are known, so that a wrong one is named."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from rethink.errors import UserError, did_you_mean
+
+
+def read(path: Path, such_as: str, *, may_be_empty: bool = False) -> dict[str, Any]:
+    """The keys of a file and their values.
+
+    Args:
+        path: Of the file.
+        such_as: Some keys, for the message where there are none.
+        may_be_empty: Whether a file without keys is one where all stand at their defaults.
+
+    Raises:
+        OSError: It cannot be read.
+        UserError: It is not YAML, or has no keys.
+    """
+    try:
+        spec = yaml.safe_load(path.read_text())
+    except yaml.YAMLError as error:
+        raise UserError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+    if may_be_empty:
+        spec = spec or {}
+    if not isinstance(spec, dict):
+        raise UserError(f"{path}: expected keys such as {such_as}.")
+    return spec
+
+
+def check_key(path: Path, key: Any, known: Iterable[str], where: str = "") -> None:
+    """That a key is known, with the nearest one in the message if it is not."""
+    names = sorted(known)
+    if key not in names:
+        hint = did_you_mean(str(key), names)
+        raise UserError(f"{path}: unknown key {key!r}{where}.{hint} Known: {', '.join(names)}.")

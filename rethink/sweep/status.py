@@ -1,0 +1,223 @@
+"""What there is of a sweep, as a table that follows it: states, progress, and the time that is left."""
+
+import statistics
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from rethink.errors import UserError
+from rethink.records.run import Columns, read_columns
+from rethink.sweep import slurm_array
+from rethink.sweep.failure import read_failure
+from rethink.sweep.jobs import Job
+
+_REFRESH = 1.0  # seconds
+_MOMENT = 20.0  # seconds
+_LINES_ON_SCREEN = 24
+_COLOURS = {
+    "done": "green",
+    "running": "cyan",
+    "failed": "red",
+    "damaged": "red",
+    "queued": "yellow",
+    "interrupted": "yellow",
+}
+_FIRST = ("running", "failed", "damaged", "queued", "interrupted", "missing", "done")
+_OTHER_COLUMNS = 12 + 11 + 7 + 7 + 6 + 5 * 2  # of the table, beside the description
+_ERRORS_ON_SCREEN = 3
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is, from its history."""
+
+    state: str
+    epoch: int = 0
+    epochs: int | None = None
+    accuracy: float | None = None
+    seconds_per_epoch: float | None = None
+    error: str = ""
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Until its budget is spent; a run with a stop rule may end before."""
+        if self.seconds_per_epoch is None or self.epochs is None:
+            return None
+        return max(0, self.epochs - self.epoch) * self.seconds_per_epoch
+
+
+def progress(runs: Sequence[Job], previous: Mapping[str, Progress] | None = None) -> dict[str, Progress]:
+    """run_id -> progress. A run that was done stays done, so that a display need not read it again."""
+    known = previous or {}
+    ended = {run_id: state for run_id, state in known.items() if state.state in ("done", "damaged")}
+    states = ended | {run.id: _progress(run) for run in runs if run.id not in ended}
+    idle = [run for run in runs if states[run.id].state in ("missing", "interrupted", "failed")]
+    try:
+        queued = slurm_array.queued(run.folder for run in idle)
+    except UserError:  # SLURM does not answer: what was queued still is
+        queued = {run.folder for run in idle if run.id in known and known[run.id].state == "queued"}
+    for run in idle:
+        if run.folder in queued:
+            states[run.id] = replace(states[run.id], state="queued", error="")
+    return states
+
+
+def _progress(run: Job) -> Progress:
+    state: str = run.state
+    error = read_failure(run.folder) or "" if state == "failed" else ""
+    if state == "done" and (damage := run.damage):
+        state, error = "damaged", damage
+    history = _history(run.folder)
+    epochs = history.get("epoch", [])
+    if not epochs:
+        return Progress(state, epochs=run.epochs, error=error)
+    accuracies = [value for value in history.get("train/accuracy", []) if value is not None]
+    seconds = [a + (b or 0) for a, b in _pairs(history, "seconds/train", "seconds/evaluation") if a is not None]
+    return Progress(
+        state,
+        int(epochs[-1] or 0),
+        run.epochs,
+        accuracies[-1] if accuracies else None,
+        statistics.fmean(seconds[-5:]) if seconds else None,  # what it takes now
+        error,
+    )
+
+
+def _history(folder: Path) -> Columns:
+    try:
+        return read_columns(folder / "history.csv")
+    except (OSError, ValueError):  # not there yet, or damaged: the report names that
+        return {}
+
+
+def _pairs(history: Columns, first: str, second: str) -> list[tuple[float | None, float | None]]:
+    column = history.get(first, [])
+    return list(zip(column, history.get(second, [None] * len(column)), strict=True))
+
+
+def seconds_left(runs: Sequence[Job], states: Mapping[str, Progress], at_a_time: int) -> float | None:
+    """Until all are done, from what an epoch of the same network takes; None where nothing is known of one."""
+    by_network: dict[str, list[float]] = defaultdict(list)
+    for run in runs:
+        if (seconds := states[run.id].seconds_per_epoch) is not None:
+            by_network[run.kind].append(seconds)
+    total = 0.0
+    for run in runs:
+        state = states[run.id]
+        if state.state in ("done", "failed", "damaged"):
+            continue
+        left = state.seconds_left
+        if left is None:
+            known = by_network.get(run.kind)
+            if not known or run.epochs is None:
+                return None
+            left = run.epochs * statistics.fmean(known)
+        total += left
+    return total / max(1, at_a_time)
+
+
+def table(runs: Sequence[Job], states: Mapping[str, Progress], width: int, lines: int | None = None) -> RenderableType:
+    """A line per run, then the errors. With `lines`: as many, those that matter now first.
+
+    The run_id is left out where `width` has no room for it beside the description.
+    """
+    shown = list(runs)
+    errors = [run for run in runs if states[run.id].error]
+    if lines is not None:
+        errors = errors[:_ERRORS_ON_SCREEN]
+        if len(shown) > lines - len(errors):
+            shown.sort(key=lambda run: _FIRST.index(states[run.id].state))
+            shown = shown[: max(1, lines - len(errors))]
+    named = width >= _OTHER_COLUMNS + max((len(run.label) for run in runs), default=0)
+    headers = [*(["run"] if named else []), "setting", "state", "epoch", "train", "left"]
+    grid = Table(*headers, box=None, padding=(0, 1), pad_edge=False)
+    for run in shown:
+        state = states[run.id]
+        accuracy = "" if state.accuracy is None else f"{100 * state.accuracy:.1f} %"
+        left = duration(state.seconds_left) if state.state == "running" else ""
+        epoch = f"{state.epoch}/{state.epochs}" if state.epoch else ""
+        colour = Text(state.state, _COLOURS.get(state.state, "dim"))
+        grid.add_row(*([run.id] if named else []), Text(run.label), colour, epoch, accuracy, left)
+    crop: dict[str, Any] = {"no_wrap": True, "overflow": "ellipsis"} if lines is not None else {}
+    said = [Text(f"{run.id} ({run.label}): {states[run.id].error}", "red", **crop) for run in errors]
+    return Group(grid, *said)
+
+
+def summary(runs: Sequence[Job], states: Mapping[str, Progress]) -> str:
+    """One line: how many are in which state, and the time left."""
+    counts = Counter(states[run.id].state for run in runs)
+    running = counts["running"]
+    text = ", ".join(f"{counts[state]} {state}" for state in reversed(_FIRST) if counts[state])
+    left = seconds_left(runs, states, running) if running else None
+    return text + (f"; {duration(left)} left at most, {running} at a time" if left is not None else "")
+
+
+def duration(seconds: float | None) -> str:
+    """As `1:05 h` or `12 min` or `40 s`."""
+    if seconds is None:
+        return ""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 90 else f"{minutes // 60}:{minutes % 60:02d} h"
+
+
+def show(console: Console, runs: Sequence[Job], states: Mapping[str, Progress]) -> None:
+    """Prints all there is, a run in a line where the output is a file."""
+    if not console.is_terminal:
+        console.width = max(console.width, _OTHER_COLUMNS + max((len(run.label) for run in runs), default=0))
+    console.print(table(runs, states, console.width), soft_wrap=not console.is_terminal)
+    console.print(summary(runs, states))
+
+
+def follow(
+    console: Console, runs: Sequence[Job], going: Callable[[Mapping[str, Progress]], bool]
+) -> dict[str, Progress]:
+    """Shows the table as long as `going`; where the output is a file, a line whenever a run ends."""
+    states = progress(runs)
+    said = ""
+    if not console.is_terminal:
+        ended = -1
+        while going(states):
+            now = sum(state.state in ("done", "failed") for state in states.values())
+            if now != ended:
+                ended, said = now, summary(runs, states)
+                console.print(said)
+            time.sleep(_REFRESH)
+            states = progress(runs, states)
+    else:
+        with Live(console=console, refresh_per_second=2, transient=True) as live:
+            while going(states):
+                lines = max(1, min(_LINES_ON_SCREEN, console.height - 4))
+                live.update(Group(table(runs, states, console.width, lines), summary(runs, states)))
+                time.sleep(_REFRESH)
+                states = progress(runs, states)
+    states = progress(runs, states)
+    if (last := summary(runs, states)) != said:
+        console.print(last)
+    return states
+
+
+def under_way(runs: Sequence[Job]) -> Callable[[Mapping[str, Progress]], bool]:
+    """For `follow`: whether one of the runs is being trained, or waits for its turn on a cluster, or was just now.
+
+    Between two runs of a sweep, and while a preempted task goes back into the queue, none is for a moment.
+    """
+    seen = time.monotonic()
+
+    def going(states: Mapping[str, Progress]) -> bool:
+        nonlocal seen
+        mine = {states[run.id].state for run in runs}
+        if mine & {"running", "queued"}:
+            seen = time.monotonic()
+        return not mine <= {"done", "failed", "damaged"} and time.monotonic() - seen < _MOMENT
+
+    return going
