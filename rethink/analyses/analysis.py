@@ -1,0 +1,96 @@
+"""What every analysis is: options, a computation, findings that are kept in a record."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rethink.errors import UserError
+from rethink.records.run import Run, runs_folder
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """Where an analysis works.
+
+    `folder` is its own: what it writes there survives a kill, and is deleted when the analysis is done.
+    `progress(what, done, of)` shows how far it is.
+    """
+
+    folder: Path
+    progress: Callable[[str, int, int], None] = lambda what, done, of: None
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What an analysis found: `values` are what JSON can hold, `arrays` are kept beside them."""
+
+    values: Mapping[str, Any]
+    arrays: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+
+
+class Analysis:
+    """A computation with a record. A subclass takes its options, checks them when it is built, and overrides `analyse`.
+
+    Its numbers are a function of its options, of the data and of the weights of its runs.
+
+    Args:
+        seed: Seed of everything that is drawn.
+    """
+
+    version: ClassVar[int] = 1
+    """Raised when its numbers change, so that records of before are not taken for those of now."""
+
+    def __init__(self, seed: int = 0) -> None:
+        self.seed = seed
+
+    def analyse(self, workplace: Workplace) -> Findings:
+        """Computes it. Whatever takes more than a minute is kept in the workplace's folder, to go on after a kill."""
+        raise NotImplementedError(f"{type(self).__name__} does not say what it computes.")
+
+
+class RunAnalysis(Analysis):
+    """An analysis of finished runs.
+
+    Args:
+        runs: Their run_ids, or their folders.
+        seed: Seed of everything that is drawn.
+    """
+
+    def __init__(self, runs: list[str], seed: int = 0) -> None:
+        super().__init__(seed)
+        if not runs:
+            raise UserError("--runs is empty. Name finished runs: `rethink show` lists them.")
+        self.runs = [Path(run).name for run in runs]
+
+    def opened(self) -> list[Run]:
+        """The runs' records; a UserError says how to make one that is missing."""
+        return [open_run(run_id) for run_id in self.runs]
+
+
+def open_run(run_id: str) -> Run:
+    """A finished run by its run_id; a UserError says how to make one that is missing."""
+    folder = runs_folder() / run_id
+    if not folder.is_dir():
+        raise UserError(
+            f"there is no run {run_id} in {runs_folder()}. `rethink show` lists the finished runs; "
+            "`rethink sweep run EXPERIMENT` makes those that an experiment's analyses need."
+        )
+    return Run.open(folder)
+
+
+def canonical(options: Mapping[str, Any]) -> str:
+    """Options as text, the same for equal ones."""
+    return json.dumps(options, sort_keys=True, default=_plain)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"{value!r} cannot be an option of an analysis")

@@ -1,0 +1,149 @@
+"""From a problem of Table 3 to its numbers: factor, solve for true and random labels, certify, test, take the norms."""
+
+from dataclasses import dataclass
+from typing import Any, Literal, NoReturn
+
+import torch
+from torch import Tensor
+
+from rethink.analyses.analysis import Workplace
+from rethink.analyses.kernel_choices import Chosen, Validated, given_or_best
+from rethink.analyses.kernel_examples import Examples
+from rethink.analyses.kernel_problems import Problem
+from rethink.analyses.kernel_state import KeptOnDisk, StateOnDisk
+from rethink.errors import UserError
+from rethink.theory import conjugate_gradients, interpolation
+from rethink.theory.cholesky import PANEL, Factor, SingularError, bytes_needed, factorize, only_first
+from rethink.theory.kernels import BLOCK, Gram, PackedGram, Regularized, held
+
+Precision = Literal["float32", "float64"]
+
+_DTYPES = {"float32": torch.float32, "float64": torch.float64}
+_HELD = 16_384  # images: 1.1 GB
+_SOLVED = 1e-3  # a larger relative residual is no solution
+
+
+@dataclass(frozen=True)
+class Solver:
+    """By a Cholesky factor in a precision, or by conjugate gradients in the memory of n x 2,000 numbers."""
+
+    exact: bool
+    dtype: torch.dtype
+
+    @classmethod
+    def of(cls, kind: Literal["exact", "iterative"], precision: Precision) -> "Solver":
+        """As on the command line."""
+        return cls(kind == "exact", _DTYPES[precision])
+
+    def memory_needed(self, n: int, test: int, columns: int, validated_on: int) -> int:
+        """Bytes at most, without the images: of the solution, or of the cross-validation before it."""
+        vectors = (6 * n + 2 * test) * columns * 8 + 6 * BLOCK**2 * 8
+        if self.exact:
+            matrices = bytes_needed(n, self.dtype) + 4 * n * PANEL * torch.finfo(self.dtype).bits // 8
+        else:
+            matrices = 3 * n * conjugate_gradients.RANK * 8
+        matrices += bytes_needed(n, torch.float64) if self.holds(n) else 0
+        return max(vectors + matrices, 5 * validated_on**2 * 8)
+
+    def holds(self, n: int) -> bool:
+        """Whether K is held in float64 beside what solves with it, and not made anew for every residual."""
+        return n <= _HELD
+
+
+def numbers(
+    problem: Problem,
+    examples: Examples,
+    sizes: list[int],
+    l2: Chosen,
+    solver: Solver,
+    told: Validated,
+    workplace: Workplace,
+) -> dict[str, Any]:
+    """The values of a row, with a solution for both kinds of labels and each size, which rises."""
+    share = given_or_best(l2, told.l2s, "l2")
+    gram = problem.gram
+    if solver.holds(examples.n) and not isinstance(gram, PackedGram):
+        gram = held(gram)
+    gram = Regularized(gram, share * problem.unit) if share else gram
+
+    columns = [(size, name) for size in sizes for name in examples.labels]
+    targets = torch.cat([interpolation.one_hot(examples.labels[name], examples.classes) for _, name in columns], 1)
+    points = torch.tensor([size for size, _ in columns]).repeat_interleave(examples.classes)
+    targets = only_first(targets, points)
+    if solver.exact:
+        kept = KeptOnDisk(workplace.folder / (f"l2_{share:g}" if share else ""))
+        factor = _factor(gram, problem, examples, solver.dtype, kept, workplace)
+        solution = interpolation.solve(gram, factor, targets, points, workplace.progress)
+        how = {"smallest_pivot": factor.smallest_pivot, "refinements": solution.steps}
+    else:
+        states, progress = StateOnDisk(workplace.folder), workplace.progress
+        begun = states.get(gram.device)
+        solution = conjugate_gradients.solve(gram, targets, state=begun, keep=states.put, progress=progress)
+        how = {"iterations": solution.steps}
+
+    alpha = solution.coefficients.cpu()
+    fitted = targets - solution.residuals.cpu() - share * problem.unit * alpha
+    predicted = problem.predict(solution.coefficients, workplace.progress).cpu()
+    solutions = []
+    for index, (size, name) in enumerate(columns):
+        its = slice(index * examples.classes, (index + 1) * examples.classes)
+        residual = solution.relative_residual(targets, its)
+        _refuse_garbage(residual, size, problem, solver.dtype)
+        solutions.append(
+            {
+                "labels": name,
+                "n": size,
+                "test_error": _error(predicted[:, its], examples.test_labels),
+                "train_error": _error(fitted[:size, its], examples.labels[name][:size]),
+                "residual": residual,
+                "norms": interpolation.norms(alpha[:size, its], fitted[:size, its]),
+            }
+        )
+    return {
+        "n": examples.n,
+        "test_images": len(examples.test),
+        **problem.chosen,
+        "l2": share,
+        "validation": {"n": told.n, "folds": told.folds, **problem.validation, "l2": told.l2s},
+        **how,
+        "solutions": solutions,
+    }
+
+
+def _factor(
+    gram: Gram, problem: Problem, examples: Examples, dtype: torch.dtype, kept: KeptOnDisk, workplace: Workplace
+) -> Factor:
+    try:
+        return factorize(gram, dtype, kept, workplace.progress)
+    except SingularError as error:
+        _refuse_singular(error.row, gram, problem, examples, dtype)
+
+
+def _refuse_singular(row: int, gram: Gram, problem: Problem, examples: Examples, dtype: torch.dtype) -> NoReturn:
+    """Names the training image whose pivot was not positive, and the most alike of those before it."""
+    before = gram.block(slice(row, row + 1), slice(0, row), torch.float64)[0]
+    scale = [float(gram.block(slice(i, i + 1), slice(i, i + 1), torch.float64)) for i in (row, int(before.argmax()))]
+    alike = float(before.max()) / (scale[0] * scale[1]) ** 0.5
+    raise UserError(
+        f"the kernel matrix of {gram.n:,} images is singular to {dtype} at training image {int(examples.index[row])}: "
+        f"nearly a combination of the {row:,} before it, the most alike being {int(examples.index[before.argmax()])} "
+        f"(kernel {alike:.6f}, where 1 is the same image). {_remedy(problem, dtype)}"
+    )
+
+
+def _refuse_garbage(residual: dict[str, float], size: int, problem: Problem, dtype: torch.dtype) -> None:
+    if not residual["frobenius"] <= _SOLVED:
+        raise UserError(
+            f"the solution for {size:,} images has a relative residual of {residual['frobenius']:.2g}, so it is none: "
+            f"the kernel matrix is too near to a singular one. {_remedy(problem, dtype)}"
+        )
+
+
+def _remedy(problem: Problem, dtype: torch.dtype) -> str:
+    precise = "" if dtype == torch.float64 else ", --precision float64"
+    return f"To mend it, {problem.remedy} Or try{precise and precise[1:] + ' or'} --l2 0.000001."
+
+
+def _error(values: Tensor, labels: Tensor) -> float:
+    """The share of rows whose largest value is not at their label."""
+    return float(values.argmax(1).ne(labels).double().mean())

@@ -1,0 +1,121 @@
+"""The networks of finished runs, with the data that they were trained on, as their records describe them."""
+
+import importlib
+import json
+import os
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from rethink.data import ImageDataModule
+from rethink.data.split import Split
+from rethink.errors import UserError
+from rethink.models import Classifier
+from rethink.preprocessing import prepare
+from rethink.records.run import Run
+from rethink.records.weights import final_weights, weights_of_epoch
+
+_CHUNK = 500  # images that go through a network together
+
+
+@dataclass(frozen=True)
+class Network:
+    """A run's network in evaluation mode, float32, and the splits it was trained and evaluated on."""
+
+    run: Run
+    model: Classifier
+    data: ImageDataModule
+
+    @property
+    def train(self) -> Split:
+        """The training set as randomized."""
+        return self.data.splits["train"]
+
+    def inputs(self, split: Split, positions: torch.Tensor) -> torch.Tensor:
+        """What the network sees of some examples of a split, (b, C, H, W) float32."""
+        return prepare(split.images, positions, split.crop, crop_first=self.model.crop_first)
+
+    @torch.no_grad()
+    def logits(self, split: Split) -> torch.Tensor:
+        """Logits (n, K) of all examples of a split, in its order."""
+        some = torch.arange(len(split)).split(_CHUNK)
+        return torch.cat([self.model.network(self.inputs(split, positions)).float() for positions in some])
+
+
+def at_the_end(run: Run) -> Network:
+    """With the weights at the end of training."""
+    return _with_weights(run, final_weights(run.path), "")
+
+
+def after_epoch(run: Run, epoch: int) -> Network:
+    """With the weights after an epoch that the run kept (`--checkpoint.keep_epochs`); 0 is the initialization."""
+    if epoch == 0:
+        return initial(run)
+    more = f" --checkpoint.keep_epochs [{epoch}]"
+    return _with_weights(run, weights_of_epoch(run.path, epoch), more)
+
+
+def initial(run: Run) -> Network:
+    """With the weights that training started from."""
+    model = _model(run)
+    model.draw_initial_weights()
+    return _network(run, model)
+
+
+def _with_weights(run: Run, file: Path, more: str) -> Network:
+    if not file.is_file():
+        command = f"rethink fit --config {run.path / 'config.yaml'}{more} --force"
+        raise UserError(f"{file} is not there. Make it: {command}")
+    model = _model(run)
+    state = torch.load(file, map_location="cpu", weights_only=True)["state_dict"]
+    model.network.load_state_dict({k.removeprefix("network."): v for k, v in state.items() if k.startswith("network.")})
+    return _network(run, model)
+
+
+def _network(run: Run, model: Classifier) -> Network:
+    model.network.to(memory_format=torch.channels_last)
+    model.eval()
+    data = data_of(run)
+    found = data.digests["train"]
+    if found != (expected := run.record["data"].get("digests", {}).get("train", found)):
+        raise UserError(
+            f"{run.path} was trained on other data: its digest is {expected[:12]}, here it is {found[:12]}. "
+            "Has the data set changed, or the randomization? Train the run anew with --force."
+        )
+    return Network(run, model, data)
+
+
+def data_of(run: Run) -> ImageDataModule:
+    """The data that a run was trained and evaluated on, set up; not to be changed, for the last ones are kept."""
+    return _set_up(json.dumps(run.record["config"]["data"]), os.environ.get("RETHINK_DATA"))
+
+
+@lru_cache(maxsize=1)
+def _set_up(described: str, folder: str | None) -> ImageDataModule:
+    spec = json.loads(described)
+    options = dict(spec["init_args"])
+    if options.get("randomization"):
+        options["randomization"] = _built(options["randomization"])
+    data: ImageDataModule = _class(spec["class_path"])(**options | {"root": None})
+    data.setup()
+    return data
+
+
+def _model(run: Run) -> Classifier:
+    spec, data = (run.record["config"][part] for part in ("model", "data"))
+    # The data set them when the run began, after its configuration was noted.
+    linked = {"image_shape": _class(data["class_path"]).image_shape, "num_classes": run.num_classes}
+    model: Classifier = _class(spec["class_path"])(**(spec.get("init_args") or {}) | linked)
+    return model
+
+
+def _built(spec: dict[str, Any]) -> Any:
+    return _class(spec["class_path"])(**spec.get("init_args") or {})
+
+
+def _class(class_path: str) -> Any:
+    module, _, name = class_path.rpartition(".")
+    return getattr(importlib.import_module(module), name)

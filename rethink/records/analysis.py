@@ -1,0 +1,118 @@
+"""A finished analysis as read from `runs/analyses/<analysis_id>/`: its record and its arrays.
+
+Reading needs no torch, and NumPy for the arrays only.
+"""
+
+import json
+import zipfile
+import zlib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from rethink.errors import UserError
+from rethink.records.run import Damaged, runs_folder
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+FORMAT = 1  # of record.json; a higher number was written by a newer rethink
+ARRAYS = "arrays.npz"
+
+_REQUIRED = {"analysis_id": str, "analysis": str, "options": dict, "values": dict}
+
+
+def analyses_folder(chosen: Path | str | None = None) -> Path:
+    """The folder of the analyses, in that of the runs."""
+    return runs_folder(chosen) / "analyses"
+
+
+@dataclass(frozen=True)
+class Analysed:
+    """One finished analysis: `record` is record.json."""
+
+    path: Path
+    record: dict[str, Any]
+
+    @classmethod
+    def open(cls, path: Path | str) -> Self:
+        """Read the folder of an analysis; a UserError names what is missing, damaged or too new, and the remedy."""
+        path = Path(path)
+        file = path / "record.json"
+        try:
+            record = json.loads(file.read_bytes())
+        except FileNotFoundError:
+            raise UserError(f"{path}: no record.json, so this analysis has not finished.") from None
+        except OSError as error:
+            raise UserError(f"{file}: cannot be read ({error.strerror}).") from error
+        except ValueError as error:  # also UnicodeDecodeError
+            raise _damaged(file, str(error)) from error
+        if not isinstance(record, dict) or not isinstance(record.get("format"), int):
+            raise _damaged(file, "no format number")
+        if record["format"] != FORMAT:
+            raise UserError(f"{file}: format {record['format']}; this rethink reads format {FORMAT}.")
+        if missing := [key for key, kind in _REQUIRED.items() if not isinstance(record.get(key), kind)]:
+            raise _damaged(file, f"without {', '.join(missing)}")
+        return cls(path, record)
+
+    @property
+    def analysis_id(self) -> str:
+        return str(self.record["analysis_id"])
+
+    @property
+    def name(self) -> str:
+        """Class of the analysis."""
+        return str(self.record["analysis"])
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """All of them, defaults included."""
+        options: dict[str, Any] = self.record["options"]
+        return options
+
+    @property
+    def seed(self) -> int:
+        return int(self.options.get("seed", 0))
+
+    @property
+    def runs(self) -> list[str]:
+        """The run_ids of the runs that were analysed."""
+        return [str(run_id) for run_id in self.options.get("runs", [])]
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """What was found."""
+        values: dict[str, Any] = self.record["values"]
+        return values
+
+    @property
+    def environment(self) -> dict[str, Any]:
+        """Versions, device, threads and git commit; empty if the record has none."""
+        environment: dict[str, Any] = self.record.get("environment", {})
+        return environment
+
+    @cached_property
+    def arrays(self) -> "dict[str, NDArray[Any]]":
+        """The arrays that were found, by name."""
+        import numpy as np  # here, so that the list of runs starts at once
+
+        file = self.path / ARRAYS
+        if not file.exists():
+            return {}
+        try:
+            with np.load(file, allow_pickle=False) as stored:
+                return {name: stored[name] for name in stored.files}
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            raise _damaged(file, str(error)) from error
+
+    def matches(self, **wanted: Any) -> bool:
+        """Whether its options have these values."""
+        return all(name in self.options and self.options[name] == value for name, value in wanted.items())
+
+
+def _damaged(file: Path, reason: str) -> Damaged:
+    return Damaged(
+        f"{file}: damaged ({reason}). Repeat the analysis: `rethink sweep retry EXPERIMENT`, or `rethink analyze` with "
+        "its options and --force."
+    )

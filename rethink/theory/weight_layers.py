@@ -1,0 +1,141 @@
+"""A network as the complexity measures of Section 2.2 see it: its layers with weights, and batch norm folded into them.
+
+In evaluation batch norm is an affine map of each channel, and a network with it is the same function as one without,
+with other weights. Norms of weights mean nothing before that: a layer under batch norm can have any scale. So all
+measures are taken after folding, as in the code of Neyshabur et al. (2017) and Dziugaite et al. (2020).
+"""
+
+import copy
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+
+from rethink.layers import BatchNorm, LocalResponseNorm, MaxPool2d
+
+
+class ChannelAffine(nn.Module):
+    """An affine map of each channel, (B, C) or (B, C, H, W): batch norm in evaluation that no layer can take in."""
+
+    def __init__(self, weight: Tensor, bias: Tensor) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(weight)
+        self.bias = nn.Parameter(bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        each = (1, -1) + (1,) * (x.ndim - 2)
+        return x * self.weight.view(each) + self.bias.view(each)
+
+
+@dataclass(frozen=True)
+class WeightLayer:
+    """A convolution or a linear layer in its place.
+
+    depth: from 1, on the longest way from the input; branches side by side have the same. input_shape, output_shape:
+    of one example.
+    """
+
+    name: str
+    module: nn.Conv2d | nn.Linear
+    depth: int
+    input_shape: tuple[int, ...]
+    output_shape: tuple[int, ...]
+
+
+@torch.no_grad()
+def fold_batch_norm(network: nn.Module) -> nn.Module:
+    """A copy in evaluation mode that computes the same and has no batch norm.
+
+    Batch norm right after a convolution or linear layer goes into its weights and bias; elsewhere, as in front of the
+    residual blocks of a wide residual network, it becomes a ChannelAffine.
+    """
+    folded = copy.deepcopy(network).eval()
+    for parent in list(folded.modules()):
+        previous = ""
+        for name, child in list(parent.named_children()):
+            if isinstance(child, BatchNorm):
+                weight = child.weight * torch.rsqrt(child.running_variance + child.epsilon)
+                bias = child.bias - child.running_mean * weight
+                before = parent._modules.get(previous)
+                if isinstance(parent, nn.Sequential) and isinstance(before, nn.Conv2d | nn.Linear):
+                    _take_in(before, weight, bias)
+                    setattr(parent, name, nn.Identity())
+                else:
+                    setattr(parent, name, ChannelAffine(weight.clone(), bias.clone()))
+            previous = name
+    return folded
+
+
+def weight_layers(network: nn.Module, image_shape: tuple[int, int, int]) -> list[WeightLayer]:
+    """The convolutions and linear layers of a network for images of this shape, by depth."""
+    names = {module: name for name, module in network.named_modules() if isinstance(module, nn.Conv2d | nn.Linear)}
+    shapes: dict[nn.Module, tuple[tuple[int, ...], tuple[int, ...]]] = {}
+
+    def note(module: nn.Module, inputs: tuple[Tensor], output: Tensor) -> None:
+        shapes[module] = tuple(inputs[0].shape[1:]), tuple(output.shape[1:])
+
+    hooks = [module.register_forward_hook(note) for module in names]
+    with torch.no_grad():
+        network(next(network.parameters()).new_zeros(1, *image_shape))
+    for hook in hooks:
+        hook.remove()
+    depths = _depths(network)
+    found = [WeightLayer(name, module, depths[name], *shapes[module]) for module, name in names.items()]
+    return sorted(found, key=lambda layer: layer.depth)
+
+
+def pooled_values(network: nn.Module, image_shape: tuple[int, int, int]) -> list[tuple[int, int]]:
+    """(depth of the layer below, values that come out) of each max pooling."""
+    found: list[tuple[int, int]] = []
+    depths = _depths(network)
+    hooks = []
+    for name, module in network.named_modules():
+        if isinstance(module, MaxPool2d):
+
+            def note(_: nn.Module, inputs: tuple[Tensor], output: Tensor, depth: int = depths[name]) -> None:
+                found.append((depth, output[0].numel()))
+
+            hooks.append(module.register_forward_hook(note))
+    with torch.no_grad():
+        network(next(network.parameters()).new_zeros(1, *image_shape))
+    for hook in hooks:
+        hook.remove()
+    return found
+
+
+def without_local_response_norm(network: nn.Module) -> nn.Module:
+    """A copy without local response normalization: it divides by at least 1, so no value gets larger by it."""
+    plain = copy.deepcopy(network)
+    for parent in list(plain.modules()):
+        for name, child in list(parent.named_children()):
+            if isinstance(child, LocalResponseNorm):
+                setattr(parent, name, nn.Identity())
+    return plain
+
+
+class _Tracer(fx.Tracer):
+    """Sees the graph of layers; what depends on the shape of its input stays whole."""
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        if type(m).__module__ == "rethink.layers" or isinstance(m, ChannelAffine):
+            return True
+        return super().is_leaf_module(m, module_qualified_name)
+
+
+def _depths(network: nn.Module) -> dict[str, int]:
+    """For each module, the number of layers with weights on the longest way up to its output."""
+    depths: dict[Any, int] = {}
+    found: dict[str, int] = {}
+    for node in _Tracer().trace(network).nodes:
+        depths[node] = max((depths[before] for before in node.all_input_nodes), default=0)
+        if node.op == "call_module":
+            depths[node] += isinstance(network.get_submodule(node.target), nn.Conv2d | nn.Linear)
+            found[node.target] = depths[node]
+    return found
+
+
+def _take_in(layer: nn.Conv2d | nn.Linear, weight: Tensor, bias: Tensor) -> None:
+    layer.weight.mul_(weight.view(-1, *(1,) * (layer.weight.ndim - 1)))
+    bias = bias if layer.bias is None else bias + layer.bias * weight
+    layer.bias = nn.Parameter(bias.clone())
