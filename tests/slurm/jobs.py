@@ -89,7 +89,12 @@ class Job:
         run("scancel", self.name)
 
     def start_now(self) -> None:
-        """Spares a requeued job the two minutes that SLURM lets it wait."""
+        """Spares a requeued job the two minutes that SLURM lets it wait.
+
+        Not the first two seconds of them: slurmd compares whole seconds, and refuses a start in the second in which
+        it ended the job before ("Job credential revoked"), after which SLURM takes the job for failed.
+        """
+        time.sleep(2)
         run("scontrol", "update", f"jobid={self.name}", "StartTime=now")
 
 
