@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from mini_records import results_of, write_level, write_run
 
-from rethink.cli import publish
+from rethink.cli import publish, restore
 from rethink.errors import UserError
 from rethink.records.rules import Rule
 from rethink.records.run import Run, find_runs
@@ -220,6 +220,13 @@ def test_what_is_missing_is_named_with_the_command(tmp_path: Path) -> None:
     assert all(part in summary for part in ("](fig1b.svg)", "| MLP 1x512 |", "make fig1b"))
 
 
+def published_to(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Has `publish` and `restore` take a folder for the experiments."""
+    monkeypatch.setattr(publish, "EXPERIMENTS", folder)
+    for command in (publish, restore):
+        monkeypatch.setattr(command, "RECORDS", folder / "records")
+
+
 def test_what_is_published_has_no_picture_twice_and_nothing_of_an_earlier_version(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -227,7 +234,7 @@ def test_what_is_published_has_no_picture_twice_and_nothing_of_an_earlier_versio
     folder = tmp_path / "fig1b" / "results"
     folder.mkdir(parents=True)
     (folder / "old.md").touch()
-    monkeypatch.setattr(publish, "EXPERIMENTS", tmp_path)
+    published_to(tmp_path, monkeypatch)
     monkeypatch.setattr(publish.Results, "load", lambda experiment: results)
     publish.main(["fig1b"])
     published = {path.name for path in folder.iterdir()}
@@ -239,7 +246,7 @@ def test_what_was_published_from_more_runs_is_left_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     runs = corrupted(tmp_path / "runs")
-    monkeypatch.setattr(publish, "EXPERIMENTS", tmp_path)
+    published_to(tmp_path, monkeypatch)
     (tmp_path / "fig1b").mkdir()
     found = results_of("fig1b", runs)
     monkeypatch.setattr(publish.Results, "load", lambda experiment: found)
@@ -251,6 +258,38 @@ def test_what_was_published_from_more_runs_is_left_alone(
     assert (tmp_path / "fig1b" / "results" / "runs.csv").read_text() == rich
     publish.main(["fig1b", "--force"])
     assert len((tmp_path / "fig1b" / "results" / "runs.csv").read_text().splitlines()) == len(rich.splitlines()) - 2
+
+
+def test_what_was_published_is_restored_elsewhere_and_gives_the_same_artefact(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs = corrupted(tmp_path / "runs")
+    published_to(tmp_path, monkeypatch)
+    (tmp_path / "fig1b").mkdir()
+    monkeypatch.setattr(publish.Results, "load", lambda experiment: results_of("fig1b", runs))
+    publish.main(["fig1b"])
+    elsewhere = tmp_path / "elsewhere"
+    monkeypatch.setenv("RETHINK_RUNS", str(elsewhere))
+    begun, *others = runs
+    (elsewhere / begun.run_id).mkdir(parents=True)  # being trained here
+    analysis = tmp_path / "records" / "analyses" / "0123456789ab"
+    analysis.mkdir(parents=True)
+    for name in ("record.json", "arrays.npz"):
+        (analysis / name).write_text(name)
+    restore.main([])
+    assert {path.read_text() for path in (elsewhere / "analyses" / analysis.name).iterdir()} == {
+        "record.json",
+        "arrays.npz",
+    }
+    assert capsys.readouterr().out.endswith(f"{len(others) + 1} published runs and analyses restored; 1 were there\n")
+    assert list((elsewhere / begun.run_id).iterdir()) == []
+    assert {path.name for run in others for path in (elsewhere / run.run_id).iterdir()} == {
+        "record.json",
+        "history.csv",
+    }
+    restored = [Run.open(elsewhere / run.run_id) for run in others]
+    assert [(run.record, run.history) for run in restored] == [(run.record, run.history) for run in others]
+    assert table(make("fig1b", restored)) == table(make("fig1b", others))
 
 
 def test_networks_that_are_seldom_evaluated_are_named(tmp_path: Path) -> None:

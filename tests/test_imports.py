@@ -40,7 +40,7 @@ LAYERS = [
     ["sweep"],
     ["report"],
     ["cli.arguments"],
-    ["cli.data", "cli.publish", "cli.report", "cli.show", "cli.sweep", "cli.wandb"],
+    ["cli.data", "cli.publish", "cli.report", "cli.restore", "cli.show", "cli.sweep", "cli.wandb"],
     ["cli"],  # which command it is, and nothing else
     ["__main__"],
 ]

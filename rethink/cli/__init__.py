@@ -20,7 +20,8 @@ OTHERS = {
     "sweep": "plan and run the runs of an experiment that are missing",
     "analyze": "compute something once, from data or from finished runs, and keep it",
     "report": "tables, figures and one page from the records of experiments",
-    "publish": "keep full-scale tables and figures in the repository",
+    "publish": "keep full-scale tables, figures and records in the repository",
+    "restore": "go on from the records that the repository has",
     "wandb": "mirror runs to Weights & Biases, and build the workspace that shows them",
 }
 HELP = """\
@@ -103,6 +104,8 @@ def _other(command: str) -> Callable[[list[str]], None]:
             from rethink.cli.report import main
         case "publish":
             from rethink.cli.publish import main
+        case "restore":
+            from rethink.cli.restore import main
         case "wandb":
             from rethink.cli.wandb import main
         case _:

@@ -1,15 +1,18 @@
-"""`rethink publish [EXPERIMENT ...]`: full-scale artefacts into the repository."""
+"""`rethink publish [EXPERIMENT ...]`: full-scale artefacts, and the records behind them, into the repository."""
 
 import json
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from rethink.cli.arguments import Parser
 from rethink.errors import UserError
+from rethink.records.analysis import analyses_folder
+from rethink.records.published import copy_record
 from rethink.report import artefacts
 from rethink.report.results import Results
-from rethink.sweep.experiment import EXPERIMENTS, Experiment
+from rethink.sweep.experiment import EXPERIMENTS, RECORDS, Experiment
 
 _LARGEST = 400_000  # bytes: what is kept in a repository is small
 
@@ -18,7 +21,8 @@ def main(args: list[str]) -> None:
     """Runs `rethink publish ARGS`."""
     parser = Parser(
         prog="rethink publish",
-        description="Write full-scale artefacts to experiments/EXPERIMENT/results: figures, tables, runs, provenance.",
+        description="Write full-scale artefacts to experiments/EXPERIMENT/results: figures, tables, runs, provenance; "
+        f"and to {RECORDS} the record of each run and analysis, from which `rethink restore` goes on elsewhere.",
     )
     parser.add_argument("experiments", nargs="*", metavar="EXPERIMENT", help="default: all that have runs")
     parser.add_argument("--force", action="store_true", help="also where runs that were published are not here")
@@ -31,12 +35,19 @@ def main(args: list[str]) -> None:
             continue
         folder = EXPERIMENTS / name / "results"
         if (lost := _lost(folder, results)) and not options.force:
-            print(f"{folder}: left alone, for {len(lost)} of its runs and analyses are not here. --force replaces it.")
+            print(
+                f"{folder}: left alone, for {len(lost)} of its runs and analyses are not here. "
+                "`rethink restore` brings those whose records were published, --force replaces it without."
+            )
             continue
         with TemporaryDirectory() as made:
             artefacts.write(artefacts.make(results), results, Path(made))
             _replace(folder, [path for path in sorted(Path(made).iterdir()) if path.suffix != ".png"])
-        for path in _too_large(folder):
+        kept = [(run.path, RECORDS / run.run_id) for run in results.runs]
+        kept += [(each.path, analyses_folder(RECORDS) / each.analysis_id) for each in results.analyses]
+        for path, record in kept:
+            copy_record(path, record)
+        for path in _too_large([folder, *(record for _, record in kept)]):
             print(f"{path} has {path.stat().st_size:,} bytes, which is much for a repository")
         print(f"{folder}: {' and '.join(results.counts())}")
 
@@ -65,5 +76,6 @@ def _replace(folder: Path, files: list[Path]) -> None:
         raise UserError(f"cannot write {error.filename or folder}: {error.strerror}.") from None
 
 
-def _too_large(folder: Path) -> list[Path]:
-    return [path for path in sorted(folder.iterdir()) if path.stat().st_size > _LARGEST]
+def _too_large(folders: Iterable[Path]) -> list[Path]:
+    files = [path for folder in folders for path in sorted(folder.iterdir())]
+    return [path for path in files if path.stat().st_size > _LARGEST]

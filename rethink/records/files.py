@@ -35,7 +35,12 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], object], *, durabl
 
 def write_text(path: Path, text: str, *, durable: bool = True) -> None:
     """Writes a text file atomically."""
-    write_atomically(path, lambda file: file.write(text.encode()), durable=durable)
+    write_bytes(path, text.encode(), durable=durable)
+
+
+def write_bytes(path: Path, content: bytes, *, durable: bool = True) -> None:
+    """Writes a file atomically."""
+    write_atomically(path, lambda file: file.write(content), durable=durable)
 
 
 def _umask() -> int:

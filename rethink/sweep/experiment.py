@@ -36,6 +36,8 @@ from rethink.errors import UserError, did_you_mean
 from rethink.sweep import specification
 
 EXPERIMENTS = Path("experiments")
+RECORDS = EXPERIMENTS / "records"
+"""Of the runs and analyses that were published; an experiment cannot have this name."""
 SCALES = ("full", "demo")
 Scale = Literal["full", "demo"]
 

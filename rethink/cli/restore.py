@@ -1,0 +1,22 @@
+"""`rethink restore`: the records that were published with the repository, as if their runs had been made here."""
+
+from rethink.cli.arguments import Parser
+from rethink.records.published import copy_record, find_records
+from rethink.records.run import runs_folder
+from rethink.sweep.experiment import RECORDS
+
+
+def main(args: list[str]) -> None:
+    """Runs `rethink restore ARGS`."""
+    Parser(
+        prog="rethink restore",
+        description=f"Copy the records in {RECORDS} to the folder of runs: reports redraw the published results from "
+        "them, and sweeps make only what is missing. Machine and versions of each stay in its record. Weights are not "
+        "published: what needs them says which run to make again. A run that is here, finished or not, is kept.",
+    ).parse_args(args)
+    published = list(find_records(RECORDS))
+    absent = [name for name in published if not (runs_folder() / name).exists()]
+    for name in absent:
+        copy_record(RECORDS / name, runs_folder() / name)
+    there = f"; {len(published) - len(absent)} were there" if len(absent) < len(published) else ""
+    print(f"{runs_folder()}: {len(absent)} published runs and analyses restored{there}")
