@@ -322,6 +322,13 @@ def test_damaged_arrays_are_named(keep, analyze):
         _ = Analysed.open(file.parent).arrays
 
 
+def test_arrays_that_were_cut_off_are_noticed_without_reading_them(analyze):
+    file = analyze().path / ARRAYS
+    file.write_bytes(file.read_bytes()[:-30])
+    with pytest.raises(Damaged, match=ARRAYS):
+        Analysed.open(file.parent)
+
+
 def test_a_flipped_bit_in_the_arrays_is_noticed(analyze):
     file = analyze().path / ARRAYS
     content = bytearray(file.read_bytes())

@@ -200,7 +200,7 @@ def test_rising() -> None:
 
 def test_rising_past_a_level_that_is_missing() -> None:
     levels = [(0.0, Quantity(1)), (0.5, None), (1.0, Quantity(2))]
-    assert rising("", levels).outcome == "shown"
+    assert rising("", levels).outcome == "partly shown"
     assert rising("", levels).detail == "1 at p = 0, 2 at p = 1; missing: p = 0.5."
     assert rising("", levels[:2]).outcome == "cannot tell"
     assert rising("", levels[:1]).detail == "Missing: other levels."

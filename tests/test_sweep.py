@@ -98,7 +98,10 @@ def test_an_experiment_may_have_the_runs_of_others(write, tmp_path, runs):
     assert experiment.runs[:5] == write(SWEEP).runs
     assert [run[-2:] for run in experiment.runs[5:]] == [("--data.validation_size", "10")] * 5
     labels = [run.label for run in plan(experiment).runs]
-    assert labels == ["MLP 1x8, random labels, seed 0", "MLP 1x8, random labels, 10 held out, seed 0"]
+    assert labels == [
+        "MLP 1x8, random labels, Synthetic, seed 0",
+        "MLP 1x8, random labels, 10 held out, Synthetic, seed 0",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -159,9 +162,9 @@ def test_runs_that_are_the_same_are_planned_once_and_the_plan_is_kept(write, run
     planned = plan(write(SWEEP))
     # Corruption 0 and 1 are true and random labels.
     assert [run.label for run in planned.runs] == [
-        "MLP 1x8, random labels, seed 0",
-        "MLP 1x8, true labels, seed 0",
-        "MLP 1x8, true labels, 100,000 images, seed 0",
+        "MLP 1x8, random labels, Synthetic, seed 0",
+        "MLP 1x8, true labels, Synthetic, seed 0",
+        "MLP 1x8, true labels, Synthetic, 100,000 images, seed 0",
     ]
     assert {run.state for run in planned.runs} == {"missing"}
     assert {run.epochs for run in planned.runs} == {2}
@@ -180,7 +183,7 @@ def test_runs_that_are_the_same_are_planned_once_and_the_plan_is_kept(write, run
 def test_what_cannot_be_a_run_is_said_after_the_others_were_made(write, runs, grid, expected):
     text = SWEEP.partition("groups:")[0] + "groups: [{options: {data.randomization: PartiallyCorruptedLabels}, "
     planned = plan(write(text + f"grid: {grid}}}, {{options: {{data.randomization: RandomLabels}}}}]"))
-    assert "MLP 1x8, random labels, seed 0" in [run.label for run in planned.runs]
+    assert "MLP 1x8, random labels, Synthetic, seed 0" in [run.label for run in planned.runs]
     (refused,) = planned.refused
     assert expected in refused
     assert "sweep.yaml" in refused

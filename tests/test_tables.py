@@ -59,6 +59,7 @@ def record(planned: PlannedRun, final: Mapping[str, float], best: Mapping[str, A
             "seed": setting.seed,
             "model": {"class": name, "parameters": 1_209_866, "init_args": arguments},
             "data": {
+                "class": "CIFAR10",
                 "train_size": 50_000,
                 "test_size": 10_000,
                 "validation_size": setting.validation_size,

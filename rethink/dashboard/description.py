@@ -54,7 +54,7 @@ def config(settings: Mapping[str, Any]) -> dict[str, Any]:
     chosen = Setting.of(
         {
             "model": {"class": _class(model), "init_args": model.get("init_args") or {}},
-            "data": data.get("init_args") or {},
+            "data": {"class": _class(data)} | (data.get("init_args") or {}),
             "randomization": {"class": _class(randomization)} | (randomization.get("init_args") or {}),
             "seed": settings.get("seed_everything") or 0,
         }
@@ -63,7 +63,7 @@ def config(settings: Mapping[str, Any]) -> dict[str, Any]:
         "architecture": chosen.architecture,
         "batch_norm": chosen.batch_norm,
         "corruption": chosen.corruption,
-        "data_set": _class(data),
+        "data_set": chosen.dataset,
         "randomization": chosen.randomization,
         "regularization": _regularization(chosen),
         "setting": chosen.label.removesuffix(f", seed {chosen.seed}"),

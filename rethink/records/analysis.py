@@ -54,6 +54,9 @@ class Analysed:
             raise UserError(f"{file}: format {record['format']}; this rethink reads format {FORMAT}.")
         if missing := [key for key, kind in _REQUIRED.items() if not isinstance(record.get(key), kind)]:
             raise _damaged(file, f"without {', '.join(missing)}")
+        arrays = path / ARRAYS
+        if arrays.exists() and not zipfile.is_zipfile(arrays):  # cut off; reading all of it here would take NumPy
+            raise _damaged(arrays, "no whole file of arrays")
         return cls(path, record)
 
     @property

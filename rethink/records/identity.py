@@ -48,7 +48,8 @@ def parts(config: Config) -> Config:
     return {
         "model": {"class": _name(config["model"]["class_path"]), "init_args": config["model"].get("init_args") or {}},
         "randomization": {"class": name} | arguments,
-        "data": {name: data.get(name) for name in ("validation_size", "train_size", "leave_out")},
+        "data": {"class": _name(config["data"]["class_path"])}
+        | {name: data.get(name) for name in ("validation_size", "train_size", "leave_out")},
         "seed": config["seed_everything"],
         "budget": {
             "max_epochs": config["trainer"]["max_epochs"],

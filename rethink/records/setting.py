@@ -32,6 +32,8 @@ class Setting:
     """Position of the training example that is left out."""
     weights_from: str | None = None
     """The run from whose weights it starts."""
+    dataset: str = "CIFAR10"
+    """Class of the DataModule, as in YAML."""
 
     @classmethod
     def of(cls, parts: Mapping[str, Any]) -> Self:
@@ -52,6 +54,7 @@ class Setting:
             data.get("train_size"),
             data.get("leave_out"),
             arguments.get("weights_from"),
+            str(parts["data"]["class"]),
         )
 
     def matches(self, **wanted: Any) -> bool:
@@ -69,6 +72,7 @@ class Setting:
         words += [f"dropout {self.dropout:g}"] if self.dropout else []
         words += [f"decay {self.decay:g}"] if self.decay != 0.95 else []
         words += [f"{self.validation_size} held out"] if self.validation_size else []
+        words += [self.dataset] if self.dataset != "CIFAR10" else []
         words += [f"{self.train_size:,} images"] if self.train_size is not None else []
         words += [f"without example {self.leave_out}"] if self.leave_out is not None else []
         words += [f"from the weights of {self.weights_from}"] if self.weights_from else []

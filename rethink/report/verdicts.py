@@ -87,7 +87,8 @@ def rising(
 ) -> Verdict:
     """The quantity rises with the level: no step down by more than `tolerance`, and the end above the start.
 
-    If it ends higher but falls on the way, the trend is partly shown. A level on the way may be missing, an end not.
+    If it ends higher but falls on the way, or a level on the way is missing, the trend is partly shown. An end may not
+    be missing.
     """
     absent = [f"p = {level:g}" for level, quantity in by_level if quantity is None]
     if len(by_level) < 2 or by_level[0][1] is None or by_level[-1][1] is None:
@@ -108,7 +109,7 @@ def rising(
         detail += f"; missing: {_listed(absent)}"
     if rises is None:
         return Verdict(trend, "cannot tell", detail + ".")
-    outcome: Outcome = "not shown" if not rises else "partly shown" if falls else "shown"
+    outcome: Outcome = "not shown" if not rises else "partly shown" if falls or absent else "shown"
     return Verdict(trend, outcome, detail + ".")
 
 
