@@ -554,6 +554,8 @@ def test_bad_commands(arguments, expected, runs, capsys):
         ("partitoin: gpu", "unknown key 'partitoin'. Did you mean 'partition'"),
         ("nodes: two", "nodes is 'two', and not a whole number"),
         ("- a", "expected keys such as partition"),
+        ("analyses: {partitoin: cpu}", "unknown key 'partitoin'. Did you mean 'partition'"),
+        ("analyses: cpu", "analyses is 'cpu', and not keys with values"),
         ("a: [", "is not YAML"),
     ],
 )
@@ -567,6 +569,9 @@ def test_wrong_resources_are_named(tmp_path, text, expected):
 def test_the_configs_of_launchers_are_the_defaults():
     assert settings.load(slurm_array.Resources, slurm_array.CONFIG) == slurm_array.Resources()
     assert settings.load(kubernetes.Resources, kubernetes.CONFIG) == kubernetes.Resources()
+    one_process = slurm_array.Resources(memory_gb=24)
+    assert settings.load(slurm_array.Resources, slurm_array.CONFIG, analyses=True) == one_process
+    assert settings.load(kubernetes.Resources, kubernetes.CONFIG, analyses=True) == kubernetes.Resources(memory="24Gi")
 
 
 # The report of what there is.

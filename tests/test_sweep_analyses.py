@@ -11,6 +11,7 @@ from rethink.cli import main
 from rethink.errors import UserError
 from rethink.preemption import watched
 from rethink.records.analysis import Analysed
+from rethink.records.run import runs_folder
 from rethink.records.weights import weights_of_epoch
 from rethink.report.results import Results
 from rethink.sweep import execution, local
@@ -186,6 +187,25 @@ def test_what_needs_a_failed_run_waits_and_says_so(experiment, here, capsys, mon
     assert "3 of 7 wait because runs that they need are not done." in said.out
     assert "it broke" in said.err
     assert [analysis.state for analysis in planned.analyses] == ["done", "done", "missing", "missing", "missing"]
+
+
+@pytest.mark.parametrize(
+    ("launcher", "file", "asked"),
+    [
+        (("slurm", "--export-only"), "array.sh", ("--gpus-per-node=1", "--mem=16G", "--mem=24G")),
+        (("kubernetes",), "job.yaml", ("nvidia.com/gpu: 1", "memory: 16Gi", "memory: 24Gi")),
+    ],
+)
+def test_a_cluster_is_asked_for_other_things_for_analyses(launcher, file, asked, experiment, here, capsys):
+    experiment(seeds=[0])
+    main(["sweep", "run", "tiny", "--launcher", *launcher])
+    folders = runs_folder() / ".sweeps"
+    runs, analyses = ((folders / name / file).read_text() for name in ("tiny-full", "tiny-full-analyses"))
+    assert [text in runs for text in asked] == [True, True, False]
+    assert [text in analyses for text in asked] == [True, False, True]
+    said = capsys.readouterr().out
+    assert ": 2 runs. Send it off with" in said
+    assert ": 2 analyses. Send it off with" in said  # those of runs come when these are done
 
 
 def test_the_print_launcher_prints_runs_then_analyses(experiment, capsys):

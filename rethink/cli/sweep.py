@@ -235,8 +235,9 @@ def _local(name: str, wave: list[Job], jobs: Sequence[Job], options: Namespace) 
 
 
 def _kubernetes(name: str, wave: list[Job], jobs: Sequence[Job], options: Namespace) -> dict[str, str]:
-    path = kubernetes.export(name, wave, _resources(kubernetes.Resources, kubernetes.CONFIG, options))
-    print(f"{path}: {len(wave)} runs. Send it off with: kubectl apply -f {path}")
+    for part, jobs_alike, resources in _alike(name, wave, kubernetes.Resources, kubernetes.CONFIG, options):
+        path = kubernetes.export(part, jobs_alike, resources)
+        print(f"{path}: {_counted(jobs_alike)}. Send it off with: kubectl apply -f {path}")
     return {}
 
 
@@ -257,8 +258,21 @@ def _check(options: Namespace) -> None:
         raise UserError(f"--launcher-config is for slurm and kubernetes, and this is --launcher {options.launcher}.")
 
 
-def _resources(kind: type[T], default: Path, options: Namespace) -> T:
-    return settings.load(kind, options.launcher_config or default)
+def _alike(
+    name: str, wave: Sequence[Job], kind: type[T], default: Path, options: Namespace
+) -> list[tuple[str, list[Job], T]]:
+    """The runs of a wave, and its analyses, which ask a cluster for other things and get a name of their own."""
+    path = options.launcher_config or default
+    found = []
+    for part, analyses in ((name, False), (f"{name}-analyses", True)):
+        if jobs := [job for job in wave if isinstance(job, PlannedRun) != analyses]:
+            found.append((part, jobs, settings.load(kind, path, analyses=analyses)))
+    return found
+
+
+def _counted(jobs: Sequence[Job]) -> str:
+    """Of jobs that are alike."""
+    return f"{len(jobs)} {'runs' if isinstance(jobs[0], PlannedRun) else 'analyses'}"
 
 
 def _program() -> str:
@@ -267,15 +281,15 @@ def _program() -> str:
 
 
 def _slurm(name: str, wave: list[Job], jobs: Sequence[Job], options: Namespace) -> dict[str, str]:
-    resources = _resources(slurm_array.Resources, slurm_array.CONFIG, options)
+    known = set() if options.export_only else slurm_array.queued(job.folder for job in wave)
+    for part, jobs_alike, resources in _alike(name, wave, slurm_array.Resources, slurm_array.CONFIG, options):
+        if options.export_only:
+            path = slurm_array.export(part, jobs_alike, resources)
+            print(f"{path}: {_counted(jobs_alike)}. Send it off with: sbatch {path}")
+        elif new := [job for job in jobs_alike if job.folder not in known and job.state != "running"]:
+            print(f"job array {slurm_array.submit(part, new, resources)}: {_counted(new)}")
     if options.export_only:
-        path = slurm_array.export(name, wave, resources)
-        print(f"{path}: {len(wave)} runs. Send it off with: sbatch {path}")
         return {}
-    known = slurm_array.queued(job.folder for job in wave)
-    new = [job for job in wave if job.folder not in known and job.state != "running"]
-    if new:
-        print(f"job array {slurm_array.submit(name, new, resources)}: {len(new)} runs")
     if options.detach:
         return {}
     print("Waiting for it; Ctrl-C leaves the jobs alone. `rethink sweep status` and `cancel` see them too.", flush=True)
