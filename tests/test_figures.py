@@ -2,6 +2,7 @@
 
 import csv
 import io
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -253,9 +254,11 @@ def test_what_was_published_from_more_runs_is_left_alone(
     publish.main(["fig1b"])
     rich = (tmp_path / "fig1b" / "results" / "runs.csv").read_text()
     found = results_of("fig1b", runs[2:], runs[:2])
+    shutil.rmtree(tmp_path / "records")
     publish.main(["fig1b"])
     assert "left alone, for 2 of its runs and analyses are not here" in capsys.readouterr().out
     assert (tmp_path / "fig1b" / "results" / "runs.csv").read_text() == rich
+    assert {path.name for path in (tmp_path / "records").iterdir()} == {run.run_id for run in runs[2:]}
     publish.main(["fig1b", "--force"])
     assert len((tmp_path / "fig1b" / "results" / "runs.csv").read_text().splitlines()) == len(rich.splitlines()) - 2
 

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -33,23 +33,29 @@ def main(args: list[str]) -> None:
             if options.experiments:
                 raise UserError(f"{name} has nothing at full scale yet. Make it with `{results.experiment.command}`.")
             continue
+        kept = list(_keep_records(results))
         folder = EXPERIMENTS / name / "results"
         if (lost := _lost(folder, results)) and not options.force:
             print(
-                f"{folder}: left alone, for {len(lost)} of its runs and analyses are not here. "
-                "`rethink restore` brings those whose records were published, --force replaces it without."
+                f"{folder}: left alone, for {len(lost)} of its runs and analyses are not here. `rethink restore` "
+                "brings those whose records were published, --force replaces it without. "
+                f"The records of the {len(kept)} that are here are kept."
             )
             continue
         with TemporaryDirectory() as made:
             artefacts.write(artefacts.make(results), results, Path(made))
             _replace(folder, [path for path in sorted(Path(made).iterdir()) if path.suffix != ".png"])
-        kept = [(run.path, RECORDS / run.run_id) for run in results.runs]
-        kept += [(each.path, analyses_folder(RECORDS) / each.analysis_id) for each in results.analyses]
-        for path, record in kept:
-            copy_record(path, record)
-        for path in _too_large([folder, *(record for _, record in kept)]):
+        for path in _too_large([folder, *kept]):
             print(f"{path} has {path.stat().st_size:,} bytes, which is much for a repository")
         print(f"{folder}: {' and '.join(results.counts())}")
+
+
+def _keep_records(results: Results) -> Iterator[Path]:
+    """Copies the record of each run and analysis; where to."""
+    for run in results.runs:
+        yield copy_record(run.path, RECORDS / run.run_id)
+    for each in results.analyses:
+        yield copy_record(each.path, analyses_folder(RECORDS) / each.analysis_id)
 
 
 def _lost(folder: Path, results: Results) -> set[str]:

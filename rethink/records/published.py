@@ -11,8 +11,8 @@ _RECORD = "record.json"
 _FILES = ("history.csv", ARRAYS, _RECORD)  # the record last: with it, a run is done
 
 
-def copy_record(source: Path, target: Path) -> None:
-    """Copies what a report reads from the folder of a run or an analysis to another."""
+def copy_record(source: Path, target: Path) -> Path:
+    """Copies what a report reads from the folder of a run or an analysis to another; returns that."""
     for name in _FILES:
         try:
             content = (source / name).read_bytes()
@@ -21,6 +21,7 @@ def copy_record(source: Path, target: Path) -> None:
         except OSError as error:
             raise UserError(f"{source / name}: cannot be read ({error.strerror}).") from error
         write_bytes(target / name, content, durable=False)
+    return target
 
 
 def find_records(root: Path) -> Iterator[Path]:
