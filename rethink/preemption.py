@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from rethink import slurm
+
 EXIT_CODE = 75
 """Of a run that was preempted and goes on with the same command: EX_TEMPFAIL of sysexits.h."""
 
@@ -58,6 +60,16 @@ def pass_on(kill: Callable[[int], object]) -> None:
     """Also calls `kill` with each signal, where this process only waits for forked ones that train."""
     global _pass_on
     _pass_on = kill
+
+
+def requeued(line: str, then: str) -> Preempted:
+    """The end of what has been saved; in a SLURM job this asks to be started again, and says what came of it.
+
+    Args:
+        line: What was interrupted, and where.
+        then: How it goes on.
+    """
+    return Preempted("; ".join(filter(None, [line, slurm.requeue(), then])))
 
 
 def _note(number: int, frame: FrameType | None) -> None:

@@ -50,3 +50,23 @@ def fit(runs: Path) -> Callable[..., Run]:
         return Run.open(folder)
 
     return fit
+
+
+@pytest.fixture
+def play_slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
+    """Puts commands that answer as told into the path; returns the file that says how they were called."""
+
+    def play(state: str = "RUNNING None", answer: str = "true") -> Path:
+        log = tmp_path / "asked"
+        commands = tmp_path / "commands"
+        commands.mkdir()
+        for name, script in (("squeue", f"echo {state}"), ("scontrol", answer)):
+            (commands / name).write_text(f'#!/bin/sh\necho {name} "$@" >> {log}\n{script}\n')
+            (commands / name).chmod(0o755)
+        monkeypatch.setenv("PATH", f"{commands}:{os.environ['PATH']}")
+        for name in [name for name in os.environ if name.startswith("SLURM_")]:
+            monkeypatch.delenv(name)
+        monkeypatch.setenv("SLURM_JOB_ID", "12")
+        return log
+
+    return play

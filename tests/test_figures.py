@@ -274,7 +274,8 @@ def test_what_was_published_is_restored_elsewhere_and_gives_the_same_artefact(
     elsewhere = tmp_path / "elsewhere"
     monkeypatch.setenv("RETHINK_RUNS", str(elsewhere))
     begun, *others = runs
-    (elsewhere / begun.run_id).mkdir(parents=True)  # being trained here
+    (elsewhere / begun.run_id).mkdir(parents=True)
+    (elsewhere / begun.run_id / "lease.json").touch()  # being trained here
     analysis = tmp_path / "records" / "analyses" / "0123456789ab"
     analysis.mkdir(parents=True)
     for name in ("record.json", "arrays.npz"):
@@ -285,10 +286,11 @@ def test_what_was_published_is_restored_elsewhere_and_gives_the_same_artefact(
         "arrays.npz",
     }
     assert capsys.readouterr().out.endswith(f"{len(others) + 1} published runs and analyses restored; 1 were there\n")
-    assert list((elsewhere / begun.run_id).iterdir()) == []
+    assert [path.name for path in (elsewhere / begun.run_id).iterdir()] == ["lease.json"]
     assert {path.name for run in others for path in (elsewhere / run.run_id).iterdir()} == {
         "record.json",
         "history.csv",
+        "config.yaml",
     }
     restored = [Run.open(elsewhere / run.run_id) for run in others]
     assert [(run.record, run.history) for run in restored] == [(run.record, run.history) for run in others]
@@ -333,6 +335,29 @@ def test_figure_1b_draws_a_censored_point(tmp_path: Path) -> None:
     chart = make("fig1b", corrupted(tmp_path)).charts[0]
     (mlp,) = (series for series in chart.panels[0].series if series.label == "MLP 1x512")
     assert list(zip(mlp.x, mlp.censored, strict=True)) == [(0.0, False), (0.5, False), (1.0, True)]
+
+
+def test_figure_1b_bounds_no_network_by_its_largest_level_if_another_is_censored(tmp_path: Path) -> None:
+    for p, epoch in ((0.0, 20), (0.5, None), (1.0, 70)):  # 1, > 3 and 3.5 times as long
+        write_level(tmp_path, p, model="MLP", fits_at=epoch)
+    told = detail(make("fig1b", find_runs(tmp_path)), "With any corruption")
+    assert told.startswith("cannot tell: Here: > 3.5")
+
+
+@pytest.mark.parametrize("name", ["fig1b", "fig1c"])
+def test_figures_1b_and_1c_do_not_agree_with_the_paper_where_a_whole_network_was_not_run(
+    name: str, tmp_path: Path
+) -> None:
+    for p, epoch, error in ((0.0, 10, 0.1407), (1.0, 36, 0.9)):
+        write_level(tmp_path, p, model="SmallInception", batch_norm=True, fits_at=epoch, test=1 - error)
+        write_level(tmp_path, p, model="SmallAlexNet", fits_at=20)
+    runs = find_runs(tmp_path)
+    alexnet = [run for run in runs if run.architecture == "SmallAlexNet"]
+    inception = [run for run in runs if run not in alexnet]
+    trend = {"fig1b": "Relative time agrees", "fig1c": "Test error on true test labels agrees"}[name]
+    assert detail(make(name, inception), trend) == "shown: 1 of 1 are within tolerance."
+    told = detail(make(name, inception, missing=alexnet), trend)
+    assert told == "cannot tell: 1 of 1 are within tolerance. Not run: 1."
 
 
 def test_figure_1b_without_a_fitted_baseline_has_no_relative_time(tmp_path: Path) -> None:
@@ -421,6 +446,14 @@ def test_memorization_order(tmp_path: Path) -> None:
     assert detail(artefact, "The share recovered rises").startswith("partly shown: In 2 of 3 runs")
 
 
+def test_memorization_order_is_not_told_from_one_run_of_many(tmp_path: Path) -> None:
+    runs = memorized(tmp_path)
+    first = next(run for run in runs if run.seed == 0)
+    artefact = make("memorization_order", [first], missing=[run for run in runs if run is not first])
+    for start in ("Half of the clean part", "The share recovered rises"):
+        assert detail(artefact, start) == "cannot tell: In 1 of 1 runs. Missing: 2 of 3 runs."
+
+
 def test_strong_and_weak(tmp_path: Path) -> None:
     artefact = make("strong_and_weak", networks(tmp_path))
     rows = {(row["architecture"], row["randomization"]): row for row in table(artefact)}
@@ -431,6 +464,24 @@ def test_strong_and_weak(tmp_path: Path) -> None:
     told = outcomes(artefact)
     assert told["Every network fits random labels to 99 % training accuracy"] == "shown"
     assert told["The stronger the network, the better it tests on true labels"] == "not shown"  # a tie
+
+
+@pytest.mark.parametrize(("planned", "expected"), [(2, "shown"), (3, "partly shown"), (4, "cannot tell")])
+def test_networks_that_were_not_run_are_missing_in_their_order(planned: int, expected: str, tmp_path: Path) -> None:
+    runs = []
+    every: list[tuple[str, dict[str, Any]]] = [
+        *(("MLP", {"hidden_sizes": [512] * layers}) for layers in (1, 3)),
+        *((model, {}) for model in ("SmallAlexNet", "SmallInception")),
+    ]
+    for number, (model, arguments) in enumerate(every[:planned]):
+        for setting, test in (("TrueLabels", 0.5 + 0.1 * number), ("RandomLabels", 0.1)):
+            path = write_run(tmp_path, model, randomization=setting, fits_at=20 - number, test=test, **arguments)
+            runs.append(Run.open(path))
+    artefact = make("strong_and_weak", runs[:4], missing=runs[4:])
+    for start in ("The stronger the network", "The network that tests best"):
+        told = detail(artefact, start)
+        assert told.startswith(expected)
+        assert told.endswith(f" Missing: {planned - 2} of {planned} networks.") == (planned > 2)
 
 
 def test_networks_on_subsets_of_different_size_are_not_compared(tmp_path: Path) -> None:

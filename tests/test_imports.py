@@ -25,7 +25,8 @@ REPOSITORY = Path(__file__).parents[1]
 
 # From the bottom to the top: a module imports from its own package, or from layers above in this list.
 LAYERS = [
-    ["errors", "discovery", "preemption", "slurm"],
+    ["errors", "discovery", "slurm"],
+    ["preemption"],
     ["randomness", "allocator", "lightning_internals", "precision", "initialization", "layers", "metrics", "step"],
     ["preprocessing"],
     ["randomization"],

@@ -4,6 +4,7 @@ import importlib
 import json
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -187,9 +188,86 @@ def test_what_is_shown_and_what_is_not(whole: Results) -> None:
     assert of("tests better on them").startswith("shown: In 2 of 2 seeds. 42.0 ± 0.0 %, from scratch 30.0")
     finding = make(whole).finding
     assert "Random labels too make the first layer grow along" in finding
+    assert "What is memorized is found more in the later layers than in the first." in finding  # 0.118 is chance
+    assert "Early layers are more alike across trainings than late ones" in finding
+    assert "on images that lie as near, take 8 ± 1, so distance is not all" in finding
+
+
+def with_values(results: Results, name: str, **values: Any) -> Results:
+    """With these values in the analyses of that name."""
+    analyses = (
+        replace(each, record=each.record | {"values": each.values | values}) if each.name == name else each
+        for each in results.analyses
+    )
+    return replace(results, analyses=tuple(analyses))
+
+
+def test_nothing_is_said_to_grow_along_components_that_does_not(whole: Results) -> None:
+    """However aligned it is."""
+    analyses = []
+    for each in whole.analyses:
+        if each.name == "Alignment":
+            points = [point | {"in the first tenth": 0.1} for point in each.values["epochs"]]
+            analyses.append(replace(each, record=each.record | {"values": each.values | {"epochs": points}}))
+    flat = replace(whole, analyses=tuple(analyses))
+    (text,) = (text for trend, text in outcomes(flat).items() if "components (random labels)" in trend)
+    assert text.startswith("shown")
+    assert "grow along" not in make(flat).finding
+    of_true_labels = [each for each in whole.analyses if each.name == "Alignment" and "TrueLabels" in each.runs[0]]
+    assert "grow along" not in make(replace(whole, analyses=tuple(of_true_labels))).finding
+
+
+def test_nothing_is_memorized_in_a_first_layer_at_chance(whole: Results) -> None:
+    (first, *_) = (each for each in whole.analyses if each.name == "Probes")
+    rows = [row | {"given": {"fit": 1.0, "held out": min(row["given"]["held out"], 1.0)}} for row in
+            first.values["trained"]]  # fmt: skip
+    rows[1]["given"]["held out"] = 0.11
+    finding = make(with_values(whole, "Probes", trained=rows)).finding
     assert "What is memorized is found in the later layers, and not in the first." in finding
-    assert "Early layers come out alike whatever the labels" in finding
-    assert "so distance is not all" in finding
+
+
+def test_a_similarity_that_is_not_defined_is_open(whole: Results) -> None:
+    (similarity,) = (each for each in whole.analyses if each.name == "Similarity")
+    pairs = [pair | {"same layer": [1.0, 0.9, 0.6, float("nan")]} for pair in similarity.values["pairs"]]
+    undefined = with_values(whole, "Similarity", pairs=pairs)
+    (text,) = (text for trend, text in outcomes(undefined).items() if "more alike in its first layer" in trend)
+    assert text.startswith("cannot tell")
+    assert "Early layers" not in make(undefined).finding
+
+
+def test_true_labels_that_lie_elsewhere_are_not_said_to_lie_as_near(whole: Results) -> None:
+    analyses = [
+        replace(each, record=each.record | {"values": each.values | {"median": 48.5}})
+        if each.name == "NearestNeighbours" and each.options["randomization"] == "TrueLabels"
+        else each
+        for each in whole.analyses
+    ]
+    finding = make(replace(whole, analyses=tuple(analyses))).finding
+    assert "; true labels, at 1.00, take" in finding
+    assert "as near" not in finding
+
+
+def test_distances_are_judged_once_for_all_networks(tmp_path: Path) -> None:
+    runs = [
+        run(tmp_path, model, name, 0, model=model, train_size=50_000)
+        for model in ("SmallAlexNet", "SmallInception")
+        for name in FIVE
+    ]
+    both = replace(results_of("inside", runs), analyses=tuple(near(tmp_path, name) for name in FIVE))
+    trends = [verdict.trend for verdict in make(both).verdicts]
+    assert sum("lie farther apart" in trend for trend in trends) == 1
+    assert sum("fits noise images in fewer" in trend for trend in trends) == 2
+
+
+def test_maps_come_in_the_order_of_the_layers(whole: Results, monkeypatch: pytest.MonkeyPatch) -> None:
+    (each, *_) = (each for each in whole.analyses if each.name == "LayerPictures")
+    maps = each.arrays["layer 1/trained"]
+    arrays = {"images": each.arrays["images"]}
+    arrays |= {f"layer {number}/{moment}": maps for number in (10, 2, 1) for moment in ("trained", "untrained")}
+    seen: list[str] = []
+    monkeypatch.setattr(parts["looks"], "grid", lambda rows, names, gap: seen.extend(names))
+    parts["looks"]._maps(SimpleNamespace(analysed=SimpleNamespace(arrays=arrays)))
+    assert [name.partition(",")[0] for name in seen[::2]] == ["layer 1", "layer 2", "layer 10"]
 
 
 def test_a_difference_within_the_size_of_the_test_set_is_open(whole: Results) -> None:

@@ -12,9 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
 
+from rethink.analyses import kernel_network, kernel_problems, kernel_solution
+from rethink.analyses.analysis import Workplace
+from rethink.analyses.kernel_choices import Validated
+from rethink.analyses.kernel_examples import Examples
 from rethink.errors import UserError
 from rethink.theory import conjugate_gradients, interpolation, memory
-from rethink.theory.cholesky import Kept, SingularError, bytes_needed, factorize, only_first
+from rethink.theory.cholesky import PANEL, Kept, SingularError, bytes_needed, factorize, only_first
 from rethink.theory.cross_validation import error_of_folds
 from rethink.theory.gabor import GaborBank
 from rethink.theory.kernels import (
@@ -305,6 +309,16 @@ def test_the_preconditioner_saves_iterations():
     assert few < many / 2
 
 
+@pytest.mark.parametrize("hold", [lambda gram: gram, lambda gram: held(gram, width=7)])
+def test_the_preconditioner_is_made_in_pieces_of_the_best_approximation_from_the_sample(hold, monkeypatch):
+    monkeypatch.setattr(conjugate_gradients, "BLOCK", 16)
+    gram, _, _ = problem()
+    found = conjugate_gradients.Preconditioner.of(hold(gram), 40)
+    columns = explicit(gram)[:, :40]
+    approximation = columns @ torch.linalg.solve(columns[:40], columns.T)
+    torch.testing.assert_close(found.vectors @ found.values.diag() @ found.vectors.T, approximation, atol=1e-6, rtol=0)
+
+
 def test_interrupted_conjugate_gradients_go_on():
     gram, _, targets = problem()
     states = []
@@ -313,6 +327,54 @@ def test_interrupted_conjugate_gradients_go_on():
     on = conjugate_gradients.solve(gram, targets, rank=20, state=states[-1])
     assert on.steps == whole.steps > 5
     assert torch.equal(on.coefficients, whole.coefficients)
+
+
+# What is refused, and how it is mended.
+
+
+def solve(problem: kernel_problems.Problem, n: int, tmp_path, kind="exact", precision="float32") -> None:
+    labels = torch.arange(n) % 2
+    examples = Examples(torch.zeros(n, 1), {"true labels": labels}, torch.arange(100, 100 + n), torch.zeros(3, 1),
+                        labels[:3], 2)  # fmt: skip
+    solver = kernel_solution.Solver.of(kind, precision)
+    kernel_solution.numbers(problem, examples, [n], 0.0, solver, Validated(n, 2, []), Workplace(tmp_path))
+
+
+@pytest.mark.parametrize("row", [0, 7])
+def test_an_image_with_only_zero_features_is_named(row, tmp_path):
+    x = points(20, 50)
+    x[row] = 0
+    message = (
+        rf"training image {100 + row} has only zero features under this kernel.*choose --kernel gaussian\. Or try --"
+    )
+    with pytest.raises(UserError, match=message):
+        solve(kernel_problems.linear(x, x[:3]), 20, tmp_path)
+
+
+def test_a_singular_matrix_is_named_with_the_image_that_is_most_alike(tmp_path):
+    x = points(20, 50)
+    x[7] = 0.5 * x[3]
+    with pytest.raises(UserError, match=r"singular to torch\.float64 at training image 107: nearly .* 1\.000000, .*"):
+        solve(kernel_problems.linear(x, x[:3]), 20, tmp_path, precision="float64")
+
+
+def test_each_remedy_is_an_option_that_the_command_takes(tmp_path, monkeypatch):
+    monkeypatch.setattr(kernel_solution, "_SOLVED", -1.0)
+    x = points(20, 50)
+    gaussian = kernel_problems.gaussian(x, x[:3], 0.5, [])
+    mend = r"To mend it, choose a larger --gamma, for gamma 0\.5 is too small for so many images\. Or try "
+    with pytest.raises(UserError, match=mend + r"--precision float64 or --l2 0\.000001\.$"):
+        solve(gaussian, 20, tmp_path)
+    with pytest.raises(UserError, match=mend + r"--l2 0\.000001\.$"):
+        solve(gaussian, 20, tmp_path, precision="float64")
+    with pytest.raises(UserError, match=mend + r"--solver exact or --l2 0\.000001\.$"):
+        solve(gaussian, 20, tmp_path, kind="iterative")
+    monkeypatch.setattr("rethink.theory.random_features.PATCHES", 500)
+    images = torch.randint(256, (20, 32, 32, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    examples = Examples(images, {"true labels": torch.arange(20) % 2}, torch.arange(20), images[:3], torch.arange(3), 2)
+    random = kernel_network.random_conv(examples, 8, tmp_path, 0, lambda *_: None)
+    with pytest.raises(UserError, match=r"choose more --filters\. Or try --l2 '\[0\.000001\]'\.$"):
+        solve(random, 20, tmp_path, precision="float64")
 
 
 # Cross-validation.
@@ -449,6 +511,33 @@ def test_what_does_not_fit_is_refused_with_the_bytes_and_the_n_that_fits(monkeyp
 def test_the_largest_that_fits(n, there):
     found = memory.largest(lambda n: 7 * n, n, there)
     assert found == min(n, there // 7)
+
+
+def test_where_the_bytes_fall_the_largest_is_found_too():
+    assert memory.largest(lambda n: n if n <= 70 else n - 30, 100, 50) == 80
+    assert memory.largest(lambda n: n, 10**9, 123_456_789) == 123_456_789
+    solver = kernel_solution.Solver.of("exact", "float32")
+    fits = memory.largest(lambda n: solver.memory_needed(n, 10_000, 20, 5_000), 60_000, 1_900_000_000)
+    assert fits > 16_384  # above which K is not held
+    assert solver.memory_needed(fits, 10_000, 20, 5_000) <= 1_900_000_000
+    assert solver.memory_needed(16_384, 10_000, 20, 5_000) > 1_900_000_000
+
+
+def test_where_nothing_fits_no_n_is_advised(monkeypatch):
+    monkeypatch.setattr(memory, "available", lambda device: 5)
+    with pytest.raises(UserError, match=r"are there\. No n fits: 0\.00 GB even with --n 1\. X\.$"):
+        memory.require(lambda n: 10 + n, 7, "It", "X.")
+
+
+def test_few_images_are_validated_on_no_more_than_themselves():
+    solver = kernel_solution.Solver.of("exact", "float32")
+    assert solver.memory_needed(1_000, 0, 20, 5_000) == solver.memory_needed(1_000, 0, 20, 1_000)
+
+
+@given(st.integers(1, 3_000))
+def test_the_bytes_of_a_factor_are_those_of_its_panels(n):
+    entries = sum((n - part.start) * (part.stop - part.start) for part in blocks(n, PANEL))
+    assert bytes_needed(n, DOUBLE) == 8 * entries
 
 
 def cgroup(tmp_path, monkeypatch, lines, files):

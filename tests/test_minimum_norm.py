@@ -166,6 +166,8 @@ def test_what_does_not_fit_into_memory_is_refused_at_once(monkeypatch):
         UserError, match=r"--d 9000 with --n 20 needs 3\..* GB .*1\.00 GB are there\. At most --d \d{4}"
     ):
         ImplicitRegularization(n=20, d=9000)
+    with pytest.raises(UserError, match=r"No --d fits, not even 20000: choose a smaller --n"):
+        ImplicitRegularization(n=20_000, d=30_000)
     monkeypatch.setattr(memory, "available", lambda: None)
     ImplicitRegularization(n=20, d=9000)
 

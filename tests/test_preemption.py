@@ -257,26 +257,6 @@ def test_all_ranks_leave_together(tmp_path, undisturbed_two, rank, step, steps, 
 # SLURM, as far as it can be played; tests/slurm has a real one.
 
 
-@pytest.fixture
-def play_slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Path]:
-    """Puts commands that answer as told into the path; returns the file that says how they were called."""
-
-    def play(state: str = "RUNNING None", answer: str = "true") -> Path:
-        log = tmp_path / "asked"
-        commands = tmp_path / "commands"
-        commands.mkdir()
-        for name, script in (("squeue", f"echo {state}"), ("scontrol", answer)):
-            (commands / name).write_text(f'#!/bin/sh\necho {name} "$@" >> {log}\n{script}\n')
-            (commands / name).chmod(0o755)
-        monkeypatch.setenv("PATH", f"{commands}:{os.environ['PATH']}")
-        for name in [name for name in os.environ if name.startswith("SLURM_")]:
-            monkeypatch.delenv(name)
-        monkeypatch.setenv("SLURM_JOB_ID", "12")
-        return log
-
-    return play
-
-
 def test_a_job_is_requeued_when_it_has_been_saved(tmp_path, play_slurm, capfd):
     log = play_slurm(answer=f"ls {tmp_path}/runs/*/checkpoints >> {tmp_path}/asked")
     assert preempted(tmp_path / "runs", 6, signal.SIGUSR1) == EXIT_CODE

@@ -176,6 +176,16 @@ def test_order() -> None:
     assert ordered("", [("a", Quantity(1)), ("b", None)]).detail == "Missing: b."
 
 
+def test_a_part_of_what_was_planned_shows_no_trend_wholly() -> None:
+    shown = Verdict("", "shown", "Here.")
+    assert shown.from_part(3, 3, "runs") == shown
+    assert shown.from_part(2, 3, "runs") == Verdict("", "partly shown", "Here. Missing: 1 of 3 runs.")
+    assert shown.from_part(2, 4, "runs").outcome == "cannot tell"
+    assert Verdict("", "partly shown", "").from_part(1, 3, "runs").outcome == "cannot tell"
+    assert Verdict("", "cannot tell", "").from_part(2, 3, "runs").outcome == "cannot tell"
+    assert Verdict("", "not shown", "").from_part(1, 3, "runs").outcome == "not shown"
+
+
 def test_order_with_censored_times() -> None:
     over_60 = Quantity(60, censored=True)
     assert ordered("", [("a", Quantity(60)), ("b", over_60)]).outcome == "shown"

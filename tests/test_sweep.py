@@ -155,6 +155,18 @@ def test_every_experiment_can_be_planned_at_both_scales(runs):
             assert not planned.refused, name
 
 
+def test_what_analyses_are_of_is_there_at_a_scale(runs):
+    """A text in `only` that no description of a run has any more would lose the analysis without a word."""
+    for name in names():
+        for number, full in enumerate(Experiment.load(name, seeds=[0]).analyses):
+            found = []
+            for scale in ("full", "demo"):
+                experiment = Experiment.load(name, scale, seeds=[0])
+                labels = [run.label.lower() for run in plan(experiment).runs]
+                found += [text for text in full.only if any(text.lower() in label for label in labels)]
+            assert set(found) == set(full.only), (name, number, full.only)
+
+
 # The plan.
 
 
@@ -411,9 +423,13 @@ def test_the_exported_job_array_can_be_read(write, runs):
     assert "account" not in script
     assert f"export RETHINK_RUNS={runs}\n" in script
     assert "srun --cpus-per-task=4 " in script
-    commands = (runs / ".sweeps" / "tiny-full" / "commands.txt").read_text().splitlines()
+    (listed,) = (runs / ".sweeps" / "tiny-full").glob("commands-*.txt")
+    assert str(listed) in script
+    commands = listed.read_text().splitlines()
     assert commands[0].endswith("--trainer.devices 2 --trainer.num_nodes 1 --trainer.strategy ddp")
     assert "sweep task" in script.splitlines()[-1]
+    slurm_array.export("tiny-full", planned[1:], resources)  # while the first array waits
+    assert listed.read_text().splitlines() == commands
 
 
 def test_the_kubernetes_manifest_is_valid(write, runs):
@@ -553,6 +569,11 @@ def test_bad_commands(arguments, expected, runs, capsys):
     [
         ("partitoin: gpu", "unknown key 'partitoin'. Did you mean 'partition'"),
         ("nodes: two", "nodes is 'two', and not a whole number"),
+        ("gpus_per_node: true", "gpus_per_node is True, and not a whole number"),
+        ("memory_gb: lots", "memory_gb is 'lots', and not a number"),
+        ("setup: module load cuda", "setup is 'module load cuda', and not a list"),
+        ("more: null", "more is None, and not keys with values"),
+        ("analysis: {nodes: 1}", "unknown key 'analysis'. Did you mean 'analyses'"),
         ("- a", "expected keys such as partition"),
         ("analyses: {partitoin: cpu}", "unknown key 'partitoin'. Did you mean 'partition'"),
         ("analyses: cpu", "analyses is 'cpu', and not keys with values"),

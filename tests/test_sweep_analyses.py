@@ -12,9 +12,9 @@ from rethink.errors import UserError
 from rethink.preemption import watched
 from rethink.records.analysis import Analysed
 from rethink.records.run import runs_folder
-from rethink.records.weights import weights_of_epoch
+from rethink.records.weights import final_weights, weights_of_epoch
 from rethink.report.results import Results
-from rethink.sweep import execution, local
+from rethink.sweep import cancellation, execution, local
 from rethink.sweep.experiment import Experiment
 from rethink.sweep.jobs import PlannedAnalysis, PlannedRun
 from rethink.sweep.plan import Plan, plan
@@ -189,6 +189,42 @@ def test_what_needs_a_failed_run_waits_and_says_so(experiment, here, capsys, mon
     assert [analysis.state for analysis in planned.analyses] == ["done", "done", "missing", "missing", "missing"]
 
 
+def test_what_is_cancelled_while_runs_are_made_is_not_analysed(experiment, here, monkeypatch, capsys):
+    planned = plan(experiment(seeds=[0]))
+    work = local.run
+
+    def cancelled_meanwhile(jobs, watch, workers=None, devices=1):
+        cancellation.mark(planned.analyses)
+        return work(jobs, watch)
+
+    monkeypatch.setattr(local, "run", cancelled_meanwhile)
+    with pytest.raises(SystemExit):
+        main(["sweep", "run", "tiny"])
+    assert here == [[run.run_id for run in planned.runs]]
+    said = capsys.readouterr().err
+    assert said.count("cancelled; the same command goes on") == len(planned.analyses)
+    monkeypatch.setattr(local, "run", work)
+    main(["sweep", "run", "tiny"])
+    assert {job.state for job in planned.jobs} == {"done"}
+
+
+def test_a_run_is_made_again_where_its_weights_are_needed(experiment, here, capsys):
+    planned = plan(experiment(seeds=[0]))
+    first, second = planned.runs
+    assert first.needed
+    main(["sweep", "run", "tiny", "--only", "MLP"])
+    final_weights(first.folder).unlink()
+    assert (first.done, second.done) == (False, True)
+    of_first = next(analysis for analysis in planned.analyses if first.folder in analysis.needs)
+    assert not of_first.ready
+    before = (first.folder / "history.csv").read_text().split("seconds")[0]
+    here.clear()
+    main(["sweep", "run", "tiny", "--only", "MLP"])
+    assert here[0] == [first.run_id]
+    assert (first.folder / "history.csv").read_text().split("seconds")[0] == before
+    assert final_weights(first.folder).exists()
+
+
 @pytest.mark.parametrize(
     ("launcher", "file", "asked"),
     [
@@ -328,7 +364,7 @@ def test_weights_are_kept_along_training_and_a_run_without_them_is_not_done(runs
     assert (run.path / "history.csv").read_text().split("seconds")[0] == before
 
 
-def test_an_analysis_that_is_asked_to_end_keeps_what_it_has(experiment, runs, monkeypatch, capsys):
+def test_an_analysis_that_is_asked_to_end_keeps_what_it_has(experiment, runs, monkeypatch, capsys, play_slurm):
     class Slow(Counting):
         """Counts slowly.
 
@@ -351,11 +387,14 @@ def test_an_analysis_that_is_asked_to_end_keeps_what_it_has(experiment, runs, mo
             return Findings({"count": len(list(workplace.folder.glob("[0-9]")))})
 
     experiment()
+    log = play_slurm()
     monkeypatch.setattr(rethink.cli.analyze, "find_analyses", lambda: {"Slow": Slow})
     with pytest.raises(SystemExit) as exit:
         main(["analyze", "Slow", "--n", "4"])
     assert exit.value.code == 75
-    assert "preempted at counting: 2 of 4" in capsys.readouterr().err
+    said = "preempted at counting: 2 of 4; SLURM starts job 12 again; the same command goes on from what it has kept"
+    assert said in capsys.readouterr().err
+    assert "scontrol requeue 12" in log.read_text()
     (folder,) = (runs / "analyses").iterdir()
     assert sorted(path.name for path in (folder / "partial").iterdir()) == ["0", "1", "asked"]
     with watched():

@@ -406,6 +406,13 @@ def test_the_artefact_is_written_whole_and_says_what_matches(tmp_path, runs):
     assert "RKHS, ±1 (220 with pixels, 400 with wavelets) is nearest" in artefact.finding
 
 
+@pytest.mark.parametrize(("regularized", "outcome"), [(0.165, "cannot tell"), (0.2, "not shown")])
+def test_less_error_with_l2_is_more_than_the_sampling_error(regularized, outcome, tmp_path, runs):
+    some = results([network(tmp_path, 0.168, regularized, 32_000)])
+    (verdict,) = (each for each in script("table3").artefact(some).verdicts if "brings less error" in each.trend)
+    assert verdict.outcome == outcome
+
+
 def test_the_nearest_norm_is_so_on_both_numbers(tmp_path, runs):
     both = results([on_points(tmp_path, 0.01, 215.0), on_points(tmp_path, 0.01, 100.0, features="gabor")])
     table = norms.table(both)

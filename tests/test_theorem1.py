@@ -214,6 +214,7 @@ def test_the_smallest_trained_network_is_open_where_the_widths_leave_it_open(con
         return artefact.verdicts[-1].outcome, artefact.tables[1].rows[0][4]
 
     assert judged("only fits", (2, 1.0))[0] == "cannot tell"  # a smaller one might
+    assert judged("only fits, small", (2, 1.0, 0, 50))[0] == "not shown"  # however few weights a smaller one has
     assert judged("small", (2, 0.5, 0, 50), (3, 1.0, 0, 60))[0] == "not shown"
     assert judged("none, small", (2, 0.5, 0, 50))[0] == "cannot tell"  # a larger one might
     outcome, weights = judged("none", (2, 0.5))

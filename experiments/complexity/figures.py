@@ -9,7 +9,7 @@ from rethink.report.verdicts import summary
 def artefact(results: Results) -> Artefact:
     """Each measure with its figure and table, and whether it can tell what generalizes from what does not."""
     verdicts = [
-        rademacher.verdict(results),
+        *rademacher.verdicts(results),
         capacity.verdict(results),
         *stability.verdicts(results),
         *measures.verdicts(results),

@@ -1,7 +1,7 @@
 """Norm and margin measures: over n for true, partially corrupted and random labels, and whether they order the runs."""
 
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rethink.records.run import Run
 from rethink.report.estimates import Estimate
@@ -28,6 +28,7 @@ NAMES = {
     "pac_bayes_distance": "PAC-Bayes, about initialization",
 }
 CONTROL = {"inverse_n": "1 / n, for comparison"}  # knows nothing of the network
+_NO_BETTER = "order the runs no better than 1/n does, which knows nothing of the network"
 _DRAWN = ("frobenius_product", "spectral_product", "path_norm_l2", "distance", "sharpness", "pac_bayes_distance")
 
 
@@ -145,12 +146,23 @@ def table(results: Results, gap: bool = False) -> Table:
         "direction; cannot tell: too wide, or fewer than ten pairs of runs.",
         "Over labels: among runs on as many examples. Over n: among runs on the same kind of labels. Pairs of runs "
         "whose errors differ by less than two standard deviations on this many test images are left out.",
-        "Margin: that of all but 10 % of the training set. Batch norm is folded into the weights. The norm of the "
-        "parameters is nearly that of the initialization. The PAC-Bayes terms fall as 1/n by construction, and over n "
-        "order the runs no better than 1/n does, which knows nothing of the network.",
+        "Margin: that of all but 10 % of the training set. Batch norm is folded into the weights. The PAC-Bayes terms "
+        "are divided by n" + (f", and over n {_NO_BETTER}." if _no_better(results, gap) else "."),
     ]
     name = "ordering_gap" if gap else "ordering"
     return Table(columns, rows, f"Does the measure order the runs as their {error} does?", notes, name=name)
+
+
+def _no_better(results: Results, gap: bool) -> bool:
+    """Over n neither PAC-Bayes term orders the runs of any network better than 1/n does."""
+    answers = []
+    for architecture in networks(results):
+        runs = measured(results, architecture)
+        control = ordering(runs, "inverse_n", "n", gap).tau
+        for name in ("pac_bayes", "pac_bayes_distance"):
+            tau = ordering(runs, name, "n", gap).tau
+            answers.append(tau is not None and control is not None and tau <= control)
+    return bool(answers) and all(answers)
 
 
 def verdicts(results: Results) -> list[Verdict]:
@@ -164,10 +176,12 @@ def verdicts(results: Results) -> list[Verdict]:
         for name, words in NAMES.items():
             answers = [_orders(ordering(runs, name, compared)) for compared in ("labels", "n")]
             both.append((words, True if False in answers else None if None in answers else False))
-        trend = f"At equal n, measures are larger the more labels are random ({label})"
+        trend = f"At equal n, measures order the runs as their test error does ({label})"
         judged.append(_judged(trend, labels))
         trend = f"No measure orders the runs as their test error does both over labels and over n ({label})"
-        judged.append(_judged(trend, both))
+        verdict = _judged(trend, both)
+        one_does = any(answer is False for _, answer in both)
+        judged.append(replace(verdict, outcome="not shown") if one_does else verdict)
     return judged
 
 

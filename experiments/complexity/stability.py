@@ -78,8 +78,8 @@ def chart(results: Results) -> Chart:
         "stability",
         "What leaving out one training example changes when all else is drawn alike: the loss is 1 minus the "
         "probability of the label, in [0, 1]. Largest: over all left-out examples, images and labels, a lower bound on "
-        "the constant of uniform stability. Means: over the left-out examples, of the change on that example (it "
-        "rises), and of the absolute change on the test set, with labels of the same kind.",
+        "the constant of uniform stability. Means: over the left-out examples, the signed change on that "
+        "example, and of the absolute change on the test set, with labels of the same kind.",
         panels,
     )
 
@@ -157,9 +157,13 @@ def finding(results: Results) -> str:
     if not found:
         return ""
     largest = ", ".join(f"{case.largest_of_all:.2f} ({case.name})" for case in found)
-    means = ", ".join(f"{mean.mean:.2f} ({case.name})" for case in found if (mean := case.mean("itself_error")))
-    return (
+    there = {(case.data_name, case.randomization) for case in found}
+    both = [case for case in found if all((case.data_name, labels) in there for labels in _LABELS)]
+    means = ", ".join(f"{mean.mean:.2f} ({case.name})" for case in both if (mean := case.mean("itself_error")))
+    said = (
         f"Leaving out one example changes the probability of some label by up to {largest}, of at most 1. Uniform "
-        "stability is a supremum over data sets and cannot tell true from random labels by definition. The mean change "
-        f"of the 0-1 loss on the left-out example depends on the labels: {means}."
+        "stability is a supremum over data sets and cannot tell true from random labels by definition."
     )
+    if means:
+        said += f" The mean change of the 0-1 loss on the left-out example may depend on the labels: {means}."
+    return said

@@ -130,8 +130,8 @@ def _sweeps(every: list[Stopping]) -> dict[str, list[tuple[float, Stopping]]]:
 def _growing(every: list[Stopping]) -> list[Verdict]:
     verdicts = []
     for architecture, levels in _sweeps(every).items():
-        gains = [(p, Quantity(100 * one.gain.mean)) for p, one in levels if p <= HALF and one.gain]
-        if len(gains) > 1:
+        gains = [(p, Quantity.of(one.gain and one.gain.scaled(100))) for p, one in levels if p <= HALF]
+        if sum(gain is not None for _, gain in gains) > 1:
             label = architecture_style(architecture).label
             trend = f"Beyond the paper: what early stopping gains grows with corruption up to p = {HALF:g} ({label})"
             verdicts.append(rising(trend, gains, unit=" points"))

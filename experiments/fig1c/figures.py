@@ -152,7 +152,7 @@ def _verdicts(results: Results) -> list[Verdict]:
     for metric, (name, column) in TEST_SETS.items() if results.full else ():
         compared = [
             (f"{architecture_style(network).label} at p = {p:g}", _comparison(results, network, p, metric))
-            for network in networks(results)
+            for network in results.architectures
             for p in levels(results, network)
             if p in paper(network, column)
         ]

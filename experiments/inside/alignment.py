@@ -68,7 +68,7 @@ def verdicts(results: Results) -> list[Verdict]:
     """Whether the weights are nearer to aligned than to turned ones, seed by seed."""
     return [
         by_seed(
-            f"The first layer of {named(architecture)} has grown along the data's components ({LABELS[name]})",
+            f"The first layer of {named(architecture)} is aligned with the data's components ({LABELS[name]})",
             [(f"seed {each.run.seed}", _aligned(each)) for each in seen(results, "Alignment", architecture, name)],
             _detail(seen(results, "Alignment", architecture, name)),
             "The weights have moved too little to tell.",
@@ -95,9 +95,14 @@ def said(results: Results) -> str:
     if not parts:
         return ""
     answers = [_aligned(each) for name in _networks(results) for each in seen(results, "Alignment", name, AT_RANDOM[0])]
+    # Misalignment does not see how large the weights are along a component: growth takes the share of their variance.
+    every = [
+        each for name in _networks(results) for labels in AT_RANDOM for each in seen(results, "Alignment", name, labels)
+    ]
+    grown = bool(answers) and all(answers) and all(map(_grown, every))
     plain = "Random labels too make the first layer grow along the directions in which the images vary. "
     return (
-        f"{plain if all(answers) else ''}Along the first tenth of the data's principal components the first layer's "
+        f"{plain if grown else ''}Along the first tenth of the data's principal components the first layer's "
         f"share of variance goes {'; '.join(parts)}."
     )
 
@@ -134,6 +139,12 @@ def _aligned(each: Seen) -> bool | None:
     if end["turned at random"] < _MOVED * aligned:
         return None
     return bool(end["misalignment"] < (end["turned at random"] + aligned) / 2)
+
+
+def _grown(each: Seen) -> bool:
+    """The first tenth of the components has more of the variance at the end than at the start."""
+    start, end = (each.values["epochs"][moment]["in the first tenth"] for moment in (0, -1))
+    return bool(end > start)
 
 
 def _detail(found: list[Seen]) -> str:

@@ -53,10 +53,10 @@ def _filters(look: Seen) -> Picture:
 
 def _maps(look: Seen) -> Picture:
     arrays = look.analysed.arrays
-    layers = sorted({name.partition("/")[0] for name in arrays if name.startswith("layer")})
+    layers = {name.partition("/")[0] for name in arrays if name.startswith("layer")}
     rows: list[list[NDArray[np.uint8]]] = []
     names = []
-    for layer in layers:
+    for layer in sorted(layers, key=lambda layer: int(layer.rpartition(" ")[2])):
         for shown, kept in _MOMENTS.items():
             rows.append([arrays["images"][0], *arrays[f"{layer}/{kept}"][0]])
             names.append(f"{layer}, {shown}")

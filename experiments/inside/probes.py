@@ -95,7 +95,7 @@ def verdicts(results: Results) -> list[Verdict]:
 
 def said(results: Results) -> str:
     """In a sentence for each network trained on random labels."""
-    parts, late = [], []
+    parts, late, in_first = [], [], []
     for architecture, name, found in _networks(results):
         if name == "RandomLabels":
             given, before, after = (
@@ -105,13 +105,17 @@ def said(results: Results) -> str:
             first = _accuracy(found, "trained", 1, GIVEN)
             if given and first and len(found[0].values["trained"]) > 3:  # more than one hidden layer
                 late.append(first.mean < given.mean / 2)
+                in_first += [_memorized(each, 1) for each in found]
             if given and before and after:
                 parts.append(
                     f"off the last hidden layer of {named(architecture)} it reads {100 * given.mean:.0f} % of the "
                     f"memorized labels, and of the true labels of test images {100 * after.mean:.0f} %, where before "
                     f"training it was {100 * before.mean:.0f} %"
                 )
-    plain = "What is memorized is found in the later layers, and not in the first. " if late and all(late) else ""
+    where = (
+        "more in the later layers than in the first" if any(in_first) else "in the later layers, and not in the first"
+    )
+    plain = f"What is memorized is found {where}. " if late and all(late) else ""
     return f"{plain}A linear probe after training on random labels: {'; '.join(parts)}." if parts else ""
 
 
@@ -146,10 +150,11 @@ def _counted(trend: str, networks: list[Seen], answer: Callable[[Seen], bool | N
     return by_seed(trend, [(f"seed {each.run.seed}", answer(each)) for each in networks], more, TOO_FEW)
 
 
-def _memorized(each: Seen) -> bool | None:
+def _memorized(each: Seen, layer: int = _LAST_HIDDEN) -> bool | None:
+    """More of the given labels are read off than guessing gets right by chance."""
     chance = 1 / each.values["classes"]
     band = 3 * math.sqrt(chance * (1 - chance) / each.values["images"]["held out"])
-    return bool(each.values["trained"][_LAST_HIDDEN]["given"]["held out"] > chance + band)
+    return bool(each.values["trained"][layer]["given"]["held out"] > chance + band)
 
 
 def _forgotten(each: Seen) -> bool | None:

@@ -1,5 +1,6 @@
 """Similarity of the layers of differently trained networks on the same test images (CKA)."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,16 +73,14 @@ def verdicts(results: Results) -> list[Verdict]:
     for architecture, analysed in _analysed(results):
         pairs = [pair for pair in _pairs(results, analysed) if pair.alike and None not in pair.of]
         if pairs:
-            first, last = (Estimate.of([pair.by_layer[layer] for pair in pairs]) for layer in (1, -1))
-            assert first
-            assert last
+            first, last = _at(pairs, 1), _at(pairs, -1)
             found.append(
                 counted(
                     f"Trained on true and on random labels, {named(architecture)} is more alike in its first layer "
                     "than in its logits",
-                    [(f"seed {pair.seed}", pair.by_layer[1] > pair.by_layer[-1]) for pair in pairs],
+                    [(f"seed {pair.seed}", _parting(pair)) for pair in pairs],
                     "seeds",
-                    f"CKA {first.format('.2f')} and {last.format('.2f')}.",
+                    f"CKA {first.format('.2f')} and {last.format('.2f')}." if first and last else "",
                 )
             )
     return found
@@ -92,14 +91,20 @@ def said(results: Results) -> str:
     parts, part = [], []
     for architecture, found in _analysed(results):
         pairs = [pair for pair in _pairs(results, found) if pair.alike and None not in pair.of]
-        part += [pair.by_layer[1] > pair.by_layer[-1] for pair in pairs]
+        part += map(_parting, pairs)
         values = [_at(pairs, layer) for layer in range(1, len(found.values["layers"]))]
         if all(values):
             numbers = ", ".join(f"{value.mean:.2f}" for value in values if value)
             parts.append(f"{numbers} ({named(architecture)})")
-    plain = "Early layers come out alike whatever the labels, late ones apart. " if part and all(part) else ""
+    plain = "Early layers are more alike across trainings than late ones. " if part and all(part) else ""
     listed = "; ".join(parts)
     return f"{plain}CKA between training on true and on random labels, layer by layer: {listed}." if parts else ""
+
+
+def _parting(pair: _Pair) -> bool | None:
+    """More alike in the first layer than in the logits; None where CKA is not defined, for a layer that is constant."""
+    first, logits = pair.by_layer[1], pair.by_layer[-1]
+    return None if math.isnan(first) or math.isnan(logits) else first > logits
 
 
 def _analysed(results: Results) -> list[tuple[str, Analysed]]:

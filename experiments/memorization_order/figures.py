@@ -148,7 +148,9 @@ def _finding(results: Results, verdicts: list[Verdict]) -> str:
 def _verdicts(results: Results) -> list[Verdict]:
     first = [(run_name(run), clean_first(run)) for run in results.runs]
     seen = [(run_name(run), rises_and_falls(run)) for run in results.runs]
-    return [
+    part = len(results.runs), len(results.planned), "runs"
+    verdicts = [
         counted("Half of the clean part is fitted at an earlier epoch than half of the corrupted part", first),
         counted("The share recovered rises above chance, and falls again as the noise is memorized", seen),
     ]
+    return [verdict.from_part(*part) for verdict in verdicts]

@@ -133,14 +133,16 @@ def _verdicts(gains: list[Gain]) -> list[Verdict]:
         "architecture": _quantity(by_switch["architecture"]),
     }
     named = {name: f"{name}, {len(by_switch[name])} of {_count(gains, name)} comparisons" for name in quantities}
-    either = [(named[name], quantities[name]) for name in ("weight decay", "random crop")]
     more = "Changing the architecture brings more than"
+    trends = [
+        ("Data augmentation brings more than weight decay, in points of test accuracy", "weight decay", "random crop"),
+        *((f"{more} {name}", name, "architecture") for name in ("weight decay", "random crop")),
+    ]
     return [
-        ordered("Data augmentation brings more than weight decay, in points of test accuracy", either),
-        *(
-            ordered(f"{more} {name}", [one, (named["architecture"], quantities["architecture"])])
-            for name, one in zip(("weight decay", "random crop"), either, strict=True)
-        ),
+        ordered(trend, [(named[name], quantities[name]) for name in pair]).from_part(
+            sum(len(by_switch[name]) for name in pair), sum(_count(gains, name) for name in pair), "comparisons"
+        )
+        for trend, *pair in trends
     ]
 
 

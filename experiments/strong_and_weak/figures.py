@@ -139,10 +139,12 @@ def _verdicts(results: Results) -> list[Verdict]:
     known = {network: test for network, test in tests.items() if test}
     if len(known) < 2:
         return [*verdicts, *(Verdict(each, "cannot tell", "One network only.") for each in (trend, easily))]
-    verdicts.append(ordered(trend, [(networks[n], Quantity(100 * test.mean)) for n, test in known.items()]))
+    compared = len(known), len(results.architectures), "networks"
+    tested = ordered(trend, [(networks[n], Quantity(100 * test.mean)) for n, test in known.items()])
     weakest, strongest = (choose(known, key=lambda n: known[n].mean) for choose in (min, max))
     weak, strong = (Quantity.of(results.epochs(results.rule, **noise[network])) for network in (weakest, strongest))
-    return [*verdicts, _as_easily(easily, (networks[strongest], strong), (networks[weakest], weak))]
+    fits = _as_easily(easily, (networks[strongest], strong), (networks[weakest], weak))
+    return [*verdicts, tested.from_part(*compared), fits.from_part(*compared)]
 
 
 def _as_easily(trend: str, strong: tuple[str, Quantity | None], weak: tuple[str, Quantity | None]) -> Verdict:

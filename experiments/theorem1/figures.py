@@ -288,13 +288,14 @@ def _within(one: Analysed) -> bool:
 
 
 def _economical(results: Results) -> Verdict:
-    """Seed by seed; open where a network smaller than all that were tried might fit, or one larger than all might."""
+    """Seed by seed; open where it has more and a smaller one was not tried, or none fits and a larger one might."""
     d = _dimension(results)
     answers: list[tuple[str, bool | None]] = []
     for n in _sizes(results):
         for seed, smallest in _by_seed(results, n).items():
             more = None if d is None else smallest.weights > 2 * n + d
-            known = smallest.smaller_failed if smallest.fits else more  # one that fails is a lower bound
+            # One that fails is a lower bound; one that fits with few weights settles it, whatever smaller ones do.
+            known = smallest.smaller_failed or not more if smallest.fits else more
             answers.append((f"n = {n:,}, seed {seed}", more if known else None))
     trend = "The smallest network that SGD fits to n random labels, of those tried, has more than 2n + d weights"
     return counted(trend, answers, "cases")

@@ -114,4 +114,4 @@ def random_conv(examples: Examples, filters: int, folder: Path, seed: int, progr
     gram = PackedGram(sums.on_disk() if _to_disk(examples.n) else sums.panels, examples.n)
     unit = float(torch.cat([panel.diagonal() for panel in gram.panels]).mean())
     chosen = {"filters": filters, "dimension": 2 * WINDOWS * filters}
-    return Problem(gram, predicted, unit, "choose more --filters.", chosen)
+    return Problem(gram, predicted, unit, "choose more --filters.", chosen, regularized="--l2 '[0.000001]'")

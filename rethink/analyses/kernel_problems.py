@@ -17,8 +17,8 @@ from rethink.theory.kernels import Gaussian, Gram, GramOfPoints, Kernel, Linear,
 class Problem:
     """K of the training images and predictions of coefficients (n, c) on the test images, (m, c).
 
-    `unit` is the mean of K's diagonal, `remedy` what to do where K is singular, `chosen` and `validation` what is
-    told of the choices.
+    `unit` is the mean of K's diagonal, `remedy` what to do where K is singular, `regularized` the option for a little
+    l2 as the command reads it, `chosen` and `validation` what is told of the choices.
     """
 
     gram: Gram
@@ -27,6 +27,7 @@ class Problem:
     remedy: str
     chosen: dict[str, Any] = field(default_factory=dict)
     validation: dict[str, list[Row]] = field(default_factory=dict)
+    regularized: str = "--l2 0.000001"
 
 
 def pixels(images: Tensor) -> Tensor:
@@ -70,7 +71,7 @@ def gabor(train: Tensor, test: Tensor, gamma: Chosen, validation: Validation) ->
 def gaussian(train: Tensor, test: Tensor, gamma: Chosen, found: list[Row]) -> Problem:
     """The Gaussian kernel on points (n, d) and (m, d); its bandwidth is given, or the best of those found."""
     kernel = Gaussian(given_or_best(gamma, found, "gamma"))
-    remedy = f"gamma {kernel.gamma:.3g} is too small for so many images: choose a larger --gamma."
+    remedy = f"choose a larger --gamma, for gamma {kernel.gamma:.3g} is too small for so many images."
     chosen = {"dimension": train.shape[1], "gamma": kernel.gamma}
     return _of_points(kernel, train, test, 1.0, remedy, chosen, {"gamma": found})
 

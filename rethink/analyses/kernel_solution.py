@@ -25,7 +25,7 @@ _SOLVED = 1e-3  # a larger relative residual is no solution
 
 @dataclass(frozen=True)
 class Solver:
-    """By a Cholesky factor in a precision, or by conjugate gradients in the memory of n x 2,000 numbers."""
+    """By a Cholesky factor in a precision, or by conjugate gradients in the memory of three times n x 2,000 numbers."""
 
     exact: bool
     dtype: torch.dtype
@@ -41,9 +41,9 @@ class Solver:
         if self.exact:
             matrices = bytes_needed(n, self.dtype) + 4 * n * PANEL * torch.finfo(self.dtype).bits // 8
         else:
-            matrices = 3 * n * conjugate_gradients.RANK * 8
+            matrices = conjugate_gradients.bytes_needed(n)
         matrices += bytes_needed(n, torch.float64) if self.holds(n) else 0
-        return max(vectors + matrices, 5 * validated_on**2 * 8)
+        return max(vectors + matrices, 5 * min(n, validated_on) ** 2 * 8)
 
     def holds(self, n: int) -> bool:
         """Whether K is held in float64 beside what solves with it, and not made anew for every residual."""
@@ -72,7 +72,7 @@ def numbers(
     targets = only_first(targets, points)
     if solver.exact:
         kept = KeptOnDisk(workplace.folder / (f"l2_{share:g}" if share else ""))
-        factor = _factor(gram, problem, examples, solver.dtype, kept, workplace)
+        factor = _factor(gram, problem, examples, solver, kept, workplace)
         solution = interpolation.solve(gram, factor, targets, points, workplace.progress)
         how = {"smallest_pivot": factor.smallest_pivot, "refinements": solution.steps}
     else:
@@ -88,7 +88,7 @@ def numbers(
     for index, (size, name) in enumerate(columns):
         its = slice(index * examples.classes, (index + 1) * examples.classes)
         residual = solution.relative_residual(targets, its)
-        _refuse_garbage(residual, size, problem, solver.dtype)
+        _refuse_garbage(residual, size, problem, solver)
         solutions.append(
             {
                 "labels": name,
@@ -111,37 +111,48 @@ def numbers(
 
 
 def _factor(
-    gram: Gram, problem: Problem, examples: Examples, dtype: torch.dtype, kept: KeptOnDisk, workplace: Workplace
+    gram: Gram, problem: Problem, examples: Examples, solver: Solver, kept: KeptOnDisk, workplace: Workplace
 ) -> Factor:
     try:
-        return factorize(gram, dtype, kept, workplace.progress)
+        return factorize(gram, solver.dtype, kept, workplace.progress)
     except SingularError as error:
-        _refuse_singular(error.row, gram, problem, examples, dtype)
+        _refuse_singular(error.row, gram, problem, examples, solver)
 
 
-def _refuse_singular(row: int, gram: Gram, problem: Problem, examples: Examples, dtype: torch.dtype) -> NoReturn:
+def _refuse_singular(row: int, gram: Gram, problem: Problem, examples: Examples, solver: Solver) -> NoReturn:
     """Names the training image whose pivot was not positive, and the most alike of those before it."""
+    image = int(examples.index[row])
+    own = float(gram.block(slice(row, row + 1), slice(row, row + 1), torch.float64))
+    if row == 0 or own == 0:
+        raise UserError(
+            f"training image {image} has only zero features under this kernel, so only 0 fits it and the kernel "
+            f"matrix of {gram.n:,} images is singular. To mend it, {problem.remedy} Or try {problem.regularized}."
+        )
     before = gram.block(slice(row, row + 1), slice(0, row), torch.float64)[0]
-    scale = [float(gram.block(slice(i, i + 1), slice(i, i + 1), torch.float64)) for i in (row, int(before.argmax()))]
-    alike = float(before.max()) / (scale[0] * scale[1]) ** 0.5
+    nearest = int(before.argmax())
+    its = float(gram.block(slice(nearest, nearest + 1), slice(nearest, nearest + 1), torch.float64))
+    alike = float(before[nearest]) / (own * its) ** 0.5
     raise UserError(
-        f"the kernel matrix of {gram.n:,} images is singular to {dtype} at training image {int(examples.index[row])}: "
-        f"nearly a combination of the {row:,} before it, the most alike being {int(examples.index[before.argmax()])} "
-        f"(kernel {alike:.6f}, where 1 is the same image). {_remedy(problem, dtype)}"
+        f"the kernel matrix of {gram.n:,} images is singular to {solver.dtype} at training image {image}: nearly a "
+        f"combination of the {row:,} before it, the most alike being {int(examples.index[nearest])} "
+        f"(kernel {alike:.6f}, where 1 is the same image). {_remedy(problem, solver)}"
     )
 
 
-def _refuse_garbage(residual: dict[str, float], size: int, problem: Problem, dtype: torch.dtype) -> None:
+def _refuse_garbage(residual: dict[str, float], size: int, problem: Problem, solver: Solver) -> None:
     if not residual["frobenius"] <= _SOLVED:
         raise UserError(
             f"the solution for {size:,} images has a relative residual of {residual['frobenius']:.2g}, so it is none: "
-            f"the kernel matrix is too near to a singular one. {_remedy(problem, dtype)}"
+            f"the kernel matrix is too near to a singular one. {_remedy(problem, solver)}"
         )
 
 
-def _remedy(problem: Problem, dtype: torch.dtype) -> str:
-    precise = "" if dtype == torch.float64 else ", --precision float64"
-    return f"To mend it, {problem.remedy} Or try{precise and precise[1:] + ' or'} --l2 0.000001."
+def _remedy(problem: Problem, solver: Solver) -> str:
+    if not solver.exact:
+        better = "--solver exact or "
+    else:
+        better = "" if solver.dtype == torch.float64 else "--precision float64 or "
+    return f"To mend it, {problem.remedy} Or try {better}{problem.regularized}."
 
 
 def _error(values: Tensor, labels: Tensor) -> float:

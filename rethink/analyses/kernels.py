@@ -23,6 +23,8 @@ from rethink.analyses.kernel_solution import Precision, Solver, numbers
 from rethink.errors import UserError
 from rethink.theory import memory
 
+_LESS = "Fewer --sizes and a smaller --validation_size may take less, too."
+
 
 class KernelInterpolation(Analysis):
     """A row of Table 3: the kernel machine that fits the training set exactly, with the least norm.
@@ -90,7 +92,7 @@ class KernelInterpolation(Analysis):
             return points + self.solver.memory_needed(n, len(examples.test), columns, validation.n)
 
         what = f"The kernel machine of {examples.n:,} images"
-        less = "--solver iterative needs no factor." if self.solver.exact else ""
+        less = f"--solver iterative needs no factor. {_LESS}" if self.solver.exact else ""
         memory.require(needed, examples.n, what, less, device())
         problem = self._problem(examples, validation)
         told = validation.l2s(problem.gram)
@@ -161,7 +163,7 @@ class RandomConvInterpolation(Analysis):
             return kernel_network.memory_needed(n, len(examples.test), factoring)
 
         what = f"The kernel machine of {examples.n:,} images"
-        memory.require(needed, examples.n, what, device=device())
+        memory.require(needed, examples.n, what, _LESS, device())
         if 0 in self.l2:
             refuse_low_rank(examples.n, 2 * kernel_network.WINDOWS * self.filters, "Use more --filters")
         problem = random_conv(examples, self.filters, workplace.folder, self.seed, workplace.progress)

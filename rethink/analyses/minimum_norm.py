@@ -161,9 +161,11 @@ def _require_memory(n: int, d: int) -> None:
 
     there = memory.available()
     if there is not None and needed(d) > there:
+        fits = memory.largest(needed, d, there)
+        less = f"At most --d {fits} fits." if fits >= n else f"No --d fits, not even {n}: choose a smaller --n."
         raise UserError(
             f"--d {d} with --n {n} needs {memory.gigabytes(needed(d))} of memory, most of it for the Hessian of d x d "
-            f"numbers, and {memory.gigabytes(there)} are there. At most --d {memory.largest(needed, d, there)} fits."
+            f"numbers, and {memory.gigabytes(there)} are there. {less}"
         )
 
 

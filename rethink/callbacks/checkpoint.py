@@ -12,9 +12,9 @@ from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
-from rethink import lightning_internals, slurm
+from rethink import lightning_internals
 from rethink.errors import UserError
-from rethink.preemption import Preempted, received
+from rethink.preemption import Preempted, received, requeued
 from rethink.records.files import write_atomically
 from rethink.records.lease import Lease
 from rethink.records.weights import weights_of_epoch
@@ -113,7 +113,7 @@ class RunCheckpoint(Checkpoint):
         if not trainer.is_global_zero:
             raise Preempted("", code=0)
         line = f"preempted by {signal.Signals(asked).name} at step {trainer.global_step}: {saved}"
-        raise Preempted("; ".join(filter(None, [line, slurm.requeue(), "the same command goes on from there"])))
+        raise requeued(line, "the same command goes on from there")
 
     def save(self, trainer: Trainer) -> None:
         """Saves now, on all ranks."""

@@ -14,13 +14,14 @@ import numpy as np
 import torch
 from rich.console import Console
 
+from rethink import slurm
 from rethink.analyses import find_analyses
 from rethink.analyses.analysis import Analysis, Workplace
 from rethink.callbacks.record import finite
 from rethink.cli.findings import show
 from rethink.cli.messages import Parser, root_cause
 from rethink.errors import UserError, did_you_mean
-from rethink.preemption import Preempted, received
+from rethink.preemption import received, requeued
 from rethink.records.analysis import ARRAYS, FORMAT, analyses_folder
 from rethink.records.environment import surroundings
 from rethink.records.files import write_atomically, write_text
@@ -53,7 +54,7 @@ def main(args: list[str]) -> None:
     print(f"analysis {name} in {folder}", flush=True)
     try:
         with Lease(folder).held():
-            if force:
+            if force and not slurm.restarted():  # whose command is that of the first start
                 shutil.rmtree(folder / "partial", ignore_errors=True)
             _carry_out(analysis, kind, options, folder)
     finally:
@@ -139,7 +140,7 @@ def _progress(status: Any) -> Callable[[str, int, int], None]:
     def say(what: str, done: int, of: int) -> None:
         nonlocal said
         if received():
-            raise Preempted(f"preempted at {what}: {done:,} of {of:,}; the same command goes on from what it has kept")
+            raise requeued(f"preempted at {what}: {done:,} of {of:,}", "the same command goes on from what it has kept")
         status.update(f"{what}: {done:,} of {of:,}")
         if not sys.stderr.isatty() and time.monotonic() - said > _SAID_EVERY:
             said = time.monotonic()

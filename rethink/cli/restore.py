@@ -1,6 +1,9 @@
 """`rethink restore`: the records that were published with the repository, as if their runs had been made here."""
 
+from pathlib import Path
+
 from rethink.cli.arguments import Parser
+from rethink.errors import UserError
 from rethink.records.published import copy_record, find_records
 from rethink.records.run import runs_folder
 from rethink.sweep.experiment import RECORDS
@@ -15,8 +18,15 @@ def main(args: list[str]) -> None:
         "published: what needs them says which run to make again. A run that is here, finished or not, is kept.",
     ).parse_args(args)
     published = list(find_records(RECORDS))
-    absent = [name for name in published if not (runs_folder() / name).exists()]
+    if not published:
+        raise UserError(f"There are no records in {RECORDS}. Give this command in the folder of the repository.")
+    absent = [name for name in published if not _begun(runs_folder() / name)]
     for name in absent:
         copy_record(RECORDS / name, runs_folder() / name)
     there = f"; {len(published) - len(absent)} were there" if len(absent) < len(published) else ""
     print(f"{runs_folder()}: {len(absent)} published runs and analyses restored{there}")
+
+
+def _begun(folder: Path) -> bool:
+    """Whether something was finished or is being done there; an empty folder, or a restoration cut off, is nothing."""
+    return any((folder / name).exists() for name in ("record.json", "lease.json", "checkpoints", "partial"))

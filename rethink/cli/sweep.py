@@ -200,9 +200,12 @@ def _launch(jobs: list[Job], options: Namespace, again: bool = False) -> dict[st
         for job in missing:
             forget_failure(job.folder)
     failed: dict[str, str] = {}
+    before = cancellation.marks(missing)
     while wave := _wave(missing, alone=options.launcher == "local"):
         failed |= _LAUNCHERS[options.launcher](_name(options), wave, jobs, options)
         missing = [job for job in missing if job not in wave]
+        failed |= {job.id: cancellation.CANCELLED for job in missing if cancellation.cancelled_since(job, before)}
+        missing = [job for job in missing if job.id not in failed]
         if not waits:
             break
     if missing:

@@ -215,6 +215,10 @@ class RethinkCLI(LightningCLI):
                 print(f"{self.folder} is finished, without the weights of epochs {lacking}: it is trained once more.")
                 self.options.force = True
                 return
+            if not final_weights(self.folder).is_file():
+                print(f"{self.folder} is finished, without its weights: it is trained once more.")
+                self.options.force = True
+                return
             raise _Done(
                 f"{self.folder} is finished ({run.outcome}). See it with `rethink show {self.run_id}`, "
                 "train it anew with --force."

@@ -8,7 +8,7 @@ from rethink.records.analysis import ARRAYS
 from rethink.records.files import write_bytes
 
 _RECORD = "record.json"
-_FILES = ("history.csv", ARRAYS, _RECORD)  # the record last: with it, a run is done
+_FILES = ("config.yaml", "history.csv", ARRAYS, _RECORD)  # the record last: with it, a run is done
 
 
 def copy_record(source: Path, target: Path) -> Path:
@@ -16,7 +16,7 @@ def copy_record(source: Path, target: Path) -> Path:
     for name in _FILES:
         try:
             content = (source / name).read_bytes()
-        except FileNotFoundError:  # a run has no arrays, an analysis no history
+        except FileNotFoundError:  # a run has no arrays, an analysis neither configuration nor history
             continue
         except OSError as error:
             raise UserError(f"{source / name}: cannot be read ({error.strerror}).") from error

@@ -26,6 +26,17 @@ class Verdict:
     def __str__(self) -> str:
         return f"{self.outcome.capitalize()}: {self.trend}. {self.detail}"
 
+    def from_part(self, there: int, planned: int, of: str) -> "Verdict":
+        """The same, judged from a part of what was planned: at most partly shown, and from half or less open.
+
+        What is not shown stays so, as the rest cannot take a counterexample back.
+        """
+        if there >= planned:
+            return self
+        outcome: Outcome = self.outcome if self.outcome == "not shown" or 2 * there > planned else "cannot tell"
+        outcome = "partly shown" if outcome == "shown" else outcome
+        return Verdict(self.trend, outcome, f"{self.detail} Missing: {planned - there} of {planned} {of}.")
+
 
 @dataclass(frozen=True)
 class Quantity:

@@ -12,6 +12,7 @@ from rethink.records.run import runs_folder
 from rethink.sweep.jobs import Job
 
 Marks = Mapping[str, str]
+CANCELLED = "cancelled; the same command goes on where it was saved"
 
 
 def mark(runs: Iterable[Job]) -> None:

@@ -11,7 +11,7 @@ from rethink.records.analysis import Analysed, analyses_folder
 from rethink.records.lease import holder
 from rethink.records.run import Damaged, Run, runs_folder
 from rethink.records.setting import Setting
-from rethink.records.weights import lacks_weights
+from rethink.records.weights import final_weights, lacks_weights
 from rethink.sweep.experiment import Arguments
 from rethink.sweep.failure import read_failure
 
@@ -55,8 +55,8 @@ class Job(ABC):
 
     @property
     def ready(self) -> bool:
-        """Whether all that it needs is done."""
-        return all(map(_has_record, self.needs))
+        """Whether all that it needs is done, and has its weights."""
+        return all(_has_record(folder) and final_weights(folder).is_file() for folder in self.needs)
 
     @property
     def state(self) -> State:
@@ -100,6 +100,8 @@ class PlannedRun(Job):
     needs: tuple[Path, ...] = ()
     keep_epochs: tuple[int, ...] = ()
     """Epochs after which its weights are wanted too."""
+    needed: bool = False
+    """Whether another run or an analysis needs its weights, which a restored record has not."""
 
     @property
     def id(self) -> str:  # type: ignore[override]
@@ -123,9 +125,13 @@ class PlannedRun(Job):
 
     @property
     def done(self) -> bool:
-        return super().done and not (self.keep_epochs and self._lacks_weights())
+        return super().done and not self._lacks_weights()
 
     def _lacks_weights(self) -> bool:
+        if self.needed and not final_weights(self.folder).is_file():
+            return True
+        if not self.keep_epochs:
+            return False
         try:
             return bool(lacks_weights(self.folder, self.keep_epochs, self._open().last_epoch))
         except UserError:  # a damaged record is said where records are read

@@ -18,14 +18,13 @@ from dataclasses import dataclass, field
 
 from rethink.errors import UserError
 from rethink.preemption import SIGNALS
-from rethink.sweep.cancellation import Marks, cancelled_since, marks
+from rethink.sweep.cancellation import CANCELLED, Marks, cancelled_since, marks
 from rethink.sweep.execution import Outcome, describe
 from rethink.sweep.failure import read_failure, write_failure
 from rethink.sweep.jobs import Job
 
 _POLL = 2.0  # seconds between two looks at a run that another process trains
 _SECONDS_TO_SAVE = 180.0  # after Ctrl-C, until a run is killed that has not stopped
-_STOPPED = "cancelled; the same command goes on where it was saved"
 
 
 @dataclass
@@ -115,7 +114,7 @@ def _serve(slot: dict[str, str], devices: int, sweep: _Sweep) -> None:
         except IndexError:
             break
         if cancelled_since(planned, sweep.marks):
-            sweep.failed[planned.id] = _STOPPED
+            sweep.failed[planned.id] = CANCELLED
             continue
         match planned.state:
             case "done":
@@ -138,7 +137,7 @@ def _serve(slot: dict[str, str], devices: int, sweep: _Sweep) -> None:
         if outcome.what == "failed":
             sweep.failed[planned.id] = outcome.error
         elif outcome.what == "stopped":
-            sweep.failed[planned.id] = _STOPPED
+            sweep.failed[planned.id] = CANCELLED
         elif outcome.what == "elsewhere":
             sweep.waiting.append(planned)
     if worker is not None:

@@ -37,7 +37,8 @@ class Plan:
         """Several as one, each run and each analysis once."""
         runs: dict[str, PlannedRun] = {}
         for run in (run for each in plans for run in each.runs):
-            runs.setdefault(run.run_id, run)
+            known = runs.setdefault(run.run_id, run)
+            runs[run.run_id] = replace(known, needed=known.needed or run.needed)
         analyses: dict[str, PlannedAnalysis] = {}
         for analysis in (analysis for each in plans for analysis in each.analyses):
             analyses.setdefault(analysis.analysis_id, analysis)
@@ -74,7 +75,9 @@ def plan(experiment: Experiment) -> Plan:
     runs = _runs(where, experiment.runs, refused)
     chosen = Plan.of([Plan(tuple(runs))]).only(experiment.only)
     analyses = _analyses(where, experiment.analyses, chosen.runs, refused)
-    return Plan.of([Plan(chosen.runs, tuple(refused), tuple(analyses))])
+    needed = {folder for job in (*chosen.runs, *analyses) for folder in job.needs}
+    found = tuple(replace(run, needed=run.folder in needed) for run in chosen.runs)
+    return Plan.of([Plan(found, tuple(refused), tuple(analyses))])
 
 
 def _runs(where: Path, wanted: Sequence[Arguments], refused: list[str]) -> list[PlannedRun]:

@@ -2,13 +2,20 @@
 
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, TypeVar
+from types import NoneType, UnionType
+from typing import Any, TypeVar, get_args, get_origin
 
 from rethink.errors import UserError
 from rethink.sweep import specification
 
 T = TypeVar("T")
 _ANALYSES = "analyses"
+_ACCEPTED: dict[type, tuple[Any, str]] = {
+    int: (int, "a whole number"),
+    float: (int | float, "a number"),
+    list: (list, "a list"),
+    dict: (dict, "keys with values"),
+}
 
 
 def load(kind: type[T], path: Path, *, analyses: bool = False) -> T:
@@ -24,13 +31,19 @@ def load(kind: type[T], path: Path, *, analyses: bool = False) -> T:
     different = spec.pop(_ANALYSES, None) or {}
     if not isinstance(different, dict):
         raise UserError(f"{path}: {_ANALYSES} is {different!r}, and not keys with values.")
-    for part in (spec, different):
-        _check(path, part, known)
+    for part, keys in ((spec, [*known, _ANALYSES]), (different, list(known))):
+        for key, value in part.items():
+            specification.check_key(path, key, keys)
+            _check(path, key, value, known[key].type)
     return kind(**(spec | different if analyses else spec))
 
 
-def _check(path: Path, spec: dict[str, Any], known: dict[str, Any]) -> None:
-    for key, value in spec.items():
-        specification.check_key(path, key, known)
-        if known[key].type is int and not (isinstance(value, int) and value >= 0):
-            raise UserError(f"{path}: {key} is {value!r}, and not a whole number.")
+def _check(path: Path, key: str, value: Any, kind: Any) -> None:
+    kinds = {get_origin(each) or each for each in (get_args(kind) if isinstance(kind, UnionType) else [kind])}
+    if value is None and NoneType in kinds:
+        return
+    for each, (accepted, words) in _ACCEPTED.items():
+        if each in kinds and (
+            isinstance(value, bool) or not isinstance(value, accepted) or (each is int and value < 0)
+        ):
+            raise UserError(f"{path}: {key} is {value!r}, and not {words}.")

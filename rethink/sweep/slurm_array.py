@@ -5,6 +5,7 @@ and ask to be requeued; it then goes on. `job.txt` in a run's folder has its tas
 number again to others one day.
 """
 
+import hashlib
 import os
 import secrets
 import shlex
@@ -128,8 +129,10 @@ def submit(name: str, runs: Sequence[Job], resources: Resources) -> str:
 def export(name: str, runs: Sequence[Job], resources: Resources) -> Path:
     """Writes the same array as a plain script with a list of commands, to be read and sent off by hand."""
     folder = _folder(name)
-    commands = folder / "commands.txt"
-    write_text(commands, command_list(runs, resources.arguments()))
+    lines_of_tasks = command_list(runs, resources.arguments())
+    # An array that waits reads its lines when it starts: what is missing later has a file of another name.
+    commands = folder / f"commands-{hashlib.sha256(lines_of_tasks.encode()).hexdigest()[:8]}.txt"
+    write_text(commands, lines_of_tasks)
     options = {
         "job-name": f"rethink-{name}",
         "array": f"0-{len(runs) - 1}%{resources.runs_at_a_time}",

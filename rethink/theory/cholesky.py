@@ -122,8 +122,9 @@ def factorize(
 
 def bytes_needed(n: int, dtype: torch.dtype) -> int:
     """Of the factor: the lower triangle in panels."""
-    entries = sum((n - part.start) * (part.stop - part.start) for part in blocks(n, PANEL))
-    return int(entries) * torch.finfo(dtype).bits // 8
+    whole, rest = divmod(n, PANEL)
+    entries = PANEL * (whole * n - PANEL * whole * (whole - 1) // 2) + rest**2
+    return entries * torch.finfo(dtype).bits // 8
 
 
 def _factor_panel(panel: Tensor, smallest: Tensor, start: int, inner: int) -> None:

@@ -1,8 +1,9 @@
 """K alpha = y where no factor of K fits into memory: conjugate gradients with a Nyström preconditioner.
 
-K is made anew block by block in each iteration, so memory is n x rank. What makes kernel matrices hard for gradient
-methods is their few large eigenvalues; as in EigenPro (Ma & Belkin 2017) those of a sample of the points are flattened,
-here by the preconditioner of Frangella, Tropp & Udell (2023). Where the factor fits it is several times faster.
+K is made anew block by block in each iteration, so memory is that of the preconditioner: n x rank numbers, and three
+times that while it is made. What makes kernel matrices hard for gradient methods is their few large eigenvalues; as in
+EigenPro (Ma & Belkin 2017) those of a sample of the points are flattened, here by the preconditioner of Frangella,
+Tropp & Udell (2023). Where the factor fits it is several times faster.
 """
 
 from collections.abc import Callable
@@ -12,7 +13,7 @@ import torch
 from torch import Tensor
 
 from rethink.theory.interpolation import Solution
-from rethink.theory.kernels import Gram, Progress, apply, silent
+from rethink.theory.kernels import BLOCK, Gram, Progress, apply, blocks, silent
 
 RANK = 2_000  # points of the sample, of which there are fewer where n is small
 TOLERANCE = 1e-6  # relative residual of each column
@@ -30,19 +31,27 @@ class Preconditioner:
     def of(cls, gram: Gram, rank: int) -> "Preconditioner":
         """From the columns of the first points, which are to be in random order."""
         part = slice(0, min(rank, gram.n))
-        head, tail = (gram.block(rows, part, torch.float64) for rows in (part, slice(part.stop, gram.n)))
-        columns = torch.cat([head, tail])
+        head = gram.block(part, part, torch.float64)
         shift = 1e-10 * float(head.diagonal().mean()) * part.stop**0.5  # the sample alone may be singular
         half = torch.linalg.cholesky(head + shift * torch.eye(part.stop, dtype=head.dtype, device=head.device))
-        vectors, roots, _ = torch.linalg.svd(
-            torch.linalg.solve_triangular(half.T, columns, upper=True, left=False), full_matrices=False
-        )
+        columns = head.new_empty(gram.n, part.stop)
+        behind = [slice(part.stop + some.start, part.stop + some.stop) for some in blocks(gram.n - part.stop, BLOCK)]
+        for rows in (part, *behind):  # piece by piece, for memory is that of the columns, their copy and the vectors
+            block = head if rows == part else gram.block(rows, part, torch.float64)
+            columns[rows] = torch.linalg.solve_triangular(half.T, block, upper=True, left=False)
+        vectors, roots, _ = torch.linalg.svd(columns, full_matrices=False)
         return cls(vectors, (roots.square() - shift).clamp_min(shift))
 
     def __call__(self, residuals: Tensor) -> Tensor:
         """(n, c) -> (n, c): the large eigenvalues flattened to the least of them."""
         within = self.vectors.T @ residuals
         return residuals + self.vectors @ ((self.values[-1] / self.values - 1)[:, None] * within)
+
+
+def bytes_needed(n: int, rank: int = RANK) -> int:
+    """Of the preconditioner while it is made: columns, their copy and the vectors, and what is rank x rank."""
+    rank = min(rank, n)
+    return (3 * n + 14 * rank) * rank * 8
 
 
 @dataclass

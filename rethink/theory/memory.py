@@ -11,6 +11,7 @@ from rethink.errors import UserError
 _CGROUPS = Path("/sys/fs/cgroup")
 _MEMINFO = Path("/proc/meminfo")
 _SELF = Path("/proc/self/cgroup")
+_TRIED = 10_000  # numbers of images
 
 
 def require(
@@ -19,7 +20,7 @@ def require(
     """Refuses n where it needs more memory than there is: a UserError with both numbers and the n that fits.
 
     Args:
-        bytes_of: Bytes needed for n, rising with n.
+        bytes_of: Bytes needed for n.
         n: How many are wanted.
         what: What needs the memory, such as "the kernel matrix of 60,000 images".
         remedy: How to do with less, a sentence; the n that fits is said in any case.
@@ -30,15 +31,23 @@ def require(
         return
     place = "" if torch.device(device).type == "cpu" else f" on {device}"
     fits = largest(bytes_of, n, there)
+    less = (
+        f"At most n = {fits:,} fits: --n {fits}." if fits else f"No n fits: {gigabytes(bytes_of(1))} even with --n 1."
+    )
     raise UserError(
         f"{what} needs {gigabytes(bytes_of(n))} of memory, and {gigabytes(there)} are there{place}. "
-        f"At most n = {fits:,} fits: --n {fits}." + (f" {remedy}" if remedy else "")
+        f"{less}{remedy and ' '}{remedy}"
     )
 
 
 def largest(bytes_of: Callable[[int], int], n: int, there: int) -> int:
-    """The largest number up to n whose bytes are there; 0 if none is."""
-    low, high = 0, n
+    """The largest number up to n whose bytes are there; 0 if none is.
+
+    Bytes may fall where a plan changes, so up to 10,000 numbers are tried; bisection is for the few between them.
+    """
+    step = max(n // _TRIED, 1)
+    low = next((some for some in range(n, 0, -step) if bytes_of(some) <= there), 0)
+    high = min(low + step - 1, n)
     while low < high:
         middle = (low + high + 1) // 2
         low, high = (middle, high) if bytes_of(middle) <= there else (low, middle - 1)

@@ -131,9 +131,10 @@ def perturbed(network: nn.Module, sigma: float, draws: int, seed: int, relative:
 
 
 def pac_bayes(sharpness: float, squared_norm: float, sigma: float, examples: int) -> float:
-    """Expected sharpness plus |w|^2 / (2 sigma^2 n), the two terms of a PAC-Bayes bound (Neyshabur et al. 2017).
+    """Expected sharpness plus |w|^2 / (2 sigma^2 n): the form of a linear (Catoni-type) PAC-Bayes bound.
 
-    The second is the Kullback-Leibler divergence of the perturbed weights from a prior of the same variance, about 0 or
-    about the initialization, as a share of the number of examples.
+    The terms are those of Neyshabur et al. (2017), whose bound takes the root of the second: the Kullback-Leibler
+    divergence of the perturbed weights from a prior of the same variance, about 0 or about the initialization, as a
+    share of the number of examples.
     """
     return sharpness + squared_norm / (2 * sigma**2 * examples)
