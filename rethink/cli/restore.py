@@ -15,7 +15,7 @@ def main(args: list[str]) -> None:
         prog="rethink restore",
         description=f"Copy the records in {RECORDS} to the folder of runs: reports redraw the published results from "
         "them, and sweeps make only what is missing. Machine and versions of each stay in its record. Weights are not "
-        "published: what needs them says which run to make again. A run that is here, finished or not, is kept.",
+        "published: a sweep that needs them makes the run again. A run that is here, finished or not, is kept.",
     ).parse_args(args)
     published = list(find_records(RECORDS))
     if not published:

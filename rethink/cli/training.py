@@ -211,12 +211,10 @@ class RethinkCLI(LightningCLI):
         if (self.folder / "record.json").exists() and not self.options.force:
             run = Run.open(self.folder)
             wanted = self.options.checkpoint.keep_epochs
-            if lacking := lacks_weights(self.folder, wanted, run.last_epoch):
-                print(f"{self.folder} is finished, without the weights of epochs {lacking}: it is trained once more.")
-                self.options.force = True
-                return
-            if not final_weights(self.folder).is_file():
-                print(f"{self.folder} is finished, without its weights: it is trained once more.")
+            epochs = lacks_weights(self.folder, wanted, run.last_epoch)
+            if epochs or not final_weights(self.folder).is_file():
+                lacking = f"the weights of epochs {epochs}" if epochs else "its weights"
+                print(f"{self.folder} is finished, without {lacking}: it is trained once more.")
                 self.options.force = True
                 return
             raise _Done(
