@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from rethink.records.run import Run
+from rethink.runs.run import Run
 
 torch.set_num_threads(1)
 REPOSITORY = Path(__file__).parents[1]

@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
-from rethink.records.run import Run
 from rethink.report.results import Results
+from rethink.runs.run import Run
 from rethink.sweep.experiment import Experiment
 from rethink.sweep.plan import PlannedRun
 

@@ -19,8 +19,8 @@ from rethink.data import Synthetic
 from rethink.errors import UserError
 from rethink.models import MLP
 from rethink.randomization import GaussianPixels, PartiallyCorruptedLabels, RandomLabels, TrueLabels
-from rethink.records.rules import Rule, onset
-from rethink.records.run import Run
+from rethink.runs.rules import Rule, onset
+from rethink.runs.run import Run
 
 
 def trainer(num_classes: int = 10) -> Any:
@@ -367,7 +367,7 @@ def test_the_record_is_written_last_and_not_at_all_after_an_error(tmp_path, monk
 
 
 def test_a_file_is_whole_or_as_it_was(tmp_path):
-    from rethink.records.files import write_atomically
+    from rethink.files import write_atomically
 
     path = tmp_path / "record.json"
     path.write_text("old")

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from rethink.cli import main
-from rethink.records.run import Run
+from rethink.runs.run import Run
 
 TINY = [
     *("--model", "MLP", "--model.hidden_sizes", "[16]", "--data", "Synthetic", "--data.num_train", "96"),

@@ -18,17 +18,17 @@ from rethink.analyses.stability import UniformStability
 from rethink.data import Synthetic
 from rethink.data.batches import Block, TrainingBatches
 from rethink.errors import UserError
-from rethink.layers import BatchNorm, Conv2d
+from rethink.models.layers import BatchNorm, Conv2d
 from rethink.models.mlp import MLPNetwork
 from rethink.models.small_alexnet import SmallAlexNetNetwork
 from rethink.models.small_inception import SmallInceptionNetwork
 from rethink.models.wide_resnet import WideResNetNetwork
 from rethink.randomization import RandomSigns
-from rethink.records.identity import run_id
-from rethink.step import sgd_step
+from rethink.runs.identity import run_id
 from rethink.theory import capacity, complexity, norms, stability
 from rethink.theory.rank_correlation import Correlation, correlate
 from rethink.theory.weight_layers import WeightLayer, fold_batch_norm, pooled_values, weight_layers
+from rethink.training.step import sgd_step
 
 SHAPE = (3, 28, 28)
 

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from mini_records import results_of, write_run
 
-from rethink.records.analysis import Analysed
-from rethink.records.run import Run
 from rethink.report.artefacts import script, write
 from rethink.report.results import Results
+from rethink.runs.analysis import Analysed
+from rethink.runs.run import Run
 from rethink.sweep.experiment import Experiment
 from rethink.sweep.jobs import PlannedAnalysis
 

@@ -11,8 +11,8 @@ import rethink.randomization
 from rethink.cli import main
 from rethink.discovery import subclasses
 from rethink.models import Classifier, classifier
-from rethink.records.run import Run
-from rethink.step import sgd_step
+from rethink.runs.run import Run
+from rethink.training.step import sgd_step
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 EXAMPLES = Path(__file__).parent / "examples"

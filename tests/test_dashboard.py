@@ -21,7 +21,7 @@ from rethink.dashboard.local import LocalRun, digest, unsent
 from rethink.dashboard.mirror import last_step
 from rethink.dashboard.pushed import Busy, Pushed, alone
 from rethink.errors import UserError
-from rethink.records.run import FORMAT, runs_folder
+from rethink.runs.run import FORMAT, runs_folder
 
 RUN = "0123456789ab"
 STEPS = 10  # of an epoch

@@ -45,16 +45,16 @@ class Fed(MLP):
         self.images: list[Tensor] = []
         self.targets: list[Tensor] = []
         self.network.register_forward_pre_hook(self._note_images)
-        import rethink.step
+        import rethink.training.step
 
-        cross_entropy = rethink.step.F.cross_entropy
+        cross_entropy = rethink.training.step.F.cross_entropy
 
         def note(logits: Tensor, labels: Tensor, **options: Any) -> Tensor:
             if self.training:
                 self.targets.append(labels.clone())
             return cross_entropy(logits, labels, **options)
 
-        monkeypatch.setattr(rethink.step.F, "cross_entropy", note)
+        monkeypatch.setattr(rethink.training.step.F, "cross_entropy", note)
 
     def _note_images(self, network: torch.nn.Module, inputs: tuple[Tensor]) -> None:
         if self.training:

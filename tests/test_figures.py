@@ -12,12 +12,12 @@ from mini_records import results_of, write_level, write_run
 
 from rethink.cli import publish, restore
 from rethink.errors import UserError
-from rethink.records.rules import Rule
-from rethink.records.run import Run, find_runs
 from rethink.report import artefacts
 from rethink.report.page import Artefact
 from rethink.report.randomizations import FIVE
 from rethink.report.results import Results, evaluations, rule_words
+from rethink.runs.rules import Rule
+from rethink.runs.run import Run, find_runs
 
 NAMES = ["fig1a", "fig1b", "fig1c", "fig2b", "memorization_order", "strong_and_weak"]
 

@@ -8,8 +8,8 @@ import torch
 from rethink.cli import main
 from rethink.models import MLP, Classifier, SmallAlexNet, SmallInception, WideResNet
 from rethink.preprocessing import AugmentationDraws, prepare
-from rethink.records.run import Run
-from rethink.step import sgd_step
+from rethink.runs.run import Run
+from rethink.training.step import sgd_step
 
 pytestmark = [
     pytest.mark.gpu,

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from rethink.records.identity import identity, run_id
+from rethink.runs.identity import identity, run_id
 
 BASE: dict[str, Any] = {
     "seed_everything": 0,

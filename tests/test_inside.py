@@ -23,13 +23,13 @@ from rethink.analyses.pictures import LayerPictures
 from rethink.analyses.probes import Probes
 from rethink.analyses.similarity import Similarity
 from rethink.cli import main
-from rethink.cli.training import identify
 from rethink.errors import UserError
-from rethink.layers import BatchNorm
 from rethink.models import MLP, SmallAlexNet, SmallInception
+from rethink.models.layers import BatchNorm
 from rethink.models.pretrained import take_over
-from rethink.records.run import Run
-from rethink.records.weights import final_weights, weights_of_epoch
+from rethink.running.training import identify
+from rethink.runs.run import Run
+from rethink.runs.weights import final_weights, weights_of_epoch
 from rethink.theory.alignment import (
     covariance,
     first_layer,

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from mini_records import results_of, write_run
 
-from rethink.records.analysis import ARRAYS, Analysed
-from rethink.records.run import Run
 from rethink.report.artefacts import make, script, write
 from rethink.report.randomizations import FIVE
 from rethink.report.results import Results
+from rethink.runs.analysis import ARRAYS, Analysed
+from rethink.runs.run import Run
 from rethink.sweep.experiment import Experiment
 from rethink.sweep.plan import plan
 

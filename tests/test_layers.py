@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from rethink import initialization
-from rethink.layers import BatchNorm, Conv2d, Dropout, LocalResponseNorm, MaxPool2d, same_padding
+from rethink.models import initialization
+from rethink.models.layers import BatchNorm, Conv2d, Dropout, LocalResponseNorm, MaxPool2d, same_padding
 
 
 def noise(*shape: int, seed: int = 0) -> Tensor:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from rethink.metrics import Evaluation, OnlineMean
+from rethink.training.metrics import Evaluation, OnlineMean
 
 # Three classes, five examples. Softmax of (ln 2, 0, 0) is (1/2, 1/4, 1/4).
 LOGITS = torch.tensor([[1, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1], [0, 1, 0]]) * math.log(2)

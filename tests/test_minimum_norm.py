@@ -21,9 +21,9 @@ from rethink.analyses.minimum_norm import (
 from rethink.cli import main
 from rethink.data import Synthetic
 from rethink.errors import UserError
-from rethink.records.analysis import Analysed
 from rethink.report.artefacts import script
 from rethink.report.results import Results
+from rethink.runs.analysis import Analysed
 from rethink.sweep.experiment import Experiment
 from rethink.sweep.plan import plan
 from rethink.theory import memory

@@ -15,10 +15,10 @@ import rethink.models
 from rethink.data import Synthetic
 from rethink.discovery import subclasses
 from rethink.errors import UserError
-from rethink.initialization import initialize
-from rethink.layers import BatchNorm, Conv2d
 from rethink.models import MLP, SmallAlexNet, SmallInception, WideResNet
 from rethink.models.classifier import Classifier
+from rethink.models.initialization import initialize
+from rethink.models.layers import BatchNorm, Conv2d
 from rethink.models.mlp import MLPNetwork
 from rethink.models.small_alexnet import SmallAlexNetNetwork
 from rethink.models.small_inception import SmallInceptionNetwork

@@ -18,13 +18,14 @@ from test_resume import OPTIONS, assert_same, result, undisturbed  # noqa: F401
 from test_training import train as train_bare
 
 import rethink.models.classifier as classifier
-from rethink import lightning_internals, preemption, slurm
 from rethink.callbacks.checkpoint import RunCheckpoint
 from rethink.cli import main
-from rethink.cli.training import _cluster
+from rethink.cluster import preemption, slurm
+from rethink.cluster.preemption import EXIT_CODE, received, watched
 from rethink.data import ImageDataModule, Synthetic
 from rethink.models import MLP
-from rethink.preemption import EXIT_CODE, received, watched
+from rethink.running.training import _cluster
+from rethink.training import lightning_internals
 
 # Nothing is saved but because of a signal. Blocks begin at the steps 0, 4, 8 and 12, the last, of each epoch of 13.
 UNSAVED = ["--checkpoint.every_seconds", "10000", "--checkpoint.every_n_steps", "null"]
@@ -159,7 +160,7 @@ def test_a_signal_during_the_imports_is_noted():
             send(signal.SIGTERM)()
             seen.append(received())
 
-        sys.modules["rethink.cli.training"] = SimpleNamespace(main=begin)  # type: ignore[assignment]
+        sys.modules["rethink.running.training"] = SimpleNamespace(main=begin)  # type: ignore[assignment]
         main(["fit"])
         assert seen == [signal.SIGTERM]
         main(["validate"])  # where it has its usual effect

@@ -10,7 +10,6 @@ from mini_records import write_run
 from rich.console import Console
 
 from rethink.errors import UserError
-from rethink.records.run import Crossing, Run, find_runs
 from rethink.report.estimates import Estimate
 from rethink.report.figures import Chart, Drawing
 from rethink.report.page import Artefact, Page
@@ -31,6 +30,7 @@ from rethink.report.verdicts import (
     rising,
     summary,
 )
+from rethink.runs.run import Crossing, Run, find_runs
 
 # --- records ------------------------------------------------------------------------------------------------
 

@@ -8,9 +8,9 @@ import pytest
 import torch
 from processes import fork, kill_at_step
 
-import rethink.cli.training  # noqa: F401  (imported before the forks, which then cost next to nothing)
+import rethink.running.training  # noqa: F401  (imported before the forks, which then cost next to nothing)
 from rethink.cli import main
-from rethink.records.run import Run
+from rethink.runs.run import Run
 
 # 200 examples in batches of 16 are 13 steps an epoch, in calls of 4: 3 epochs, 39 steps.
 OPTIONS = [

@@ -17,14 +17,14 @@ import yaml
 from rich.console import Console
 
 from rethink.cli import main
-from rethink.cli.training import identify
+from rethink.cluster.lease import NAME as LEASE
+from rethink.cluster.lease import Owner
 from rethink.errors import UserError
-from rethink.records import lease
-from rethink.records import run as run_module
-from rethink.records.lease import NAME as LEASE
-from rethink.records.lease import Owner
-from rethink.records.run import Run
-from rethink.records.setting import Setting
+from rethink.running.training import identify
+from rethink.runs import lease
+from rethink.runs import run as run_module
+from rethink.runs.run import Run
+from rethink.runs.setting import Setting
 from rethink.sweep import cancellation, execution, kubernetes, local, settings, slurm_array, status
 from rethink.sweep.experiment import Experiment, names
 from rethink.sweep.failure import read_failure, write_failure
@@ -180,7 +180,7 @@ def test_runs_that_are_the_same_are_planned_once_and_the_plan_is_kept(write, run
     ]
     assert {run.state for run in planned.runs} == {"missing"}
     assert {run.epochs for run in planned.runs} == {2}
-    monkeypatch.setitem(sys.modules, "rethink.cli.training", None)  # importing it again would fail
+    monkeypatch.setitem(sys.modules, "rethink.running.training", None)  # importing it again would fail
     assert plan(write(SWEEP)) == planned
     assert len(planned.only(["RANDOM"]).runs) == 1
 

@@ -5,15 +5,15 @@ import shlex
 
 import pytest
 
-import rethink.cli.analyze
+import rethink.running.analyze
 from rethink.analyses.analysis import Analysis, Findings, RunAnalysis, Workplace
 from rethink.cli import main
+from rethink.cluster.preemption import watched
 from rethink.errors import UserError
-from rethink.preemption import watched
-from rethink.records.analysis import Analysed
-from rethink.records.run import runs_folder
-from rethink.records.weights import final_weights, weights_of_epoch
 from rethink.report.results import Results
+from rethink.runs.analysis import Analysed
+from rethink.runs.run import runs_folder
+from rethink.runs.weights import final_weights, weights_of_epoch
 from rethink.sweep import cancellation, execution, local
 from rethink.sweep.experiment import Experiment
 from rethink.sweep.jobs import PlannedAnalysis, PlannedRun
@@ -76,7 +76,7 @@ class Sizes(RunAnalysis):
 def experiment(tmp_path, monkeypatch, runs):
     """An experiment that all commands find."""
     known = {"Counting": Counting, "Sizes": Sizes}
-    monkeypatch.setattr(rethink.cli.analyze, "find_analyses", lambda: known)
+    monkeypatch.setattr(rethink.running.analyze, "find_analyses", lambda: known)
 
     def load(text: str = SWEEP, **options) -> Experiment:
         (tmp_path / "tiny").mkdir(exist_ok=True)
@@ -144,10 +144,10 @@ def test_an_analysis_may_have_seeds_of_its_own(experiment):
 
 def test_an_option_at_its_default_leaves_the_identity_alone(experiment):
     experiment()
-    assert rethink.cli.analyze.identify(["Counting", "--n", "3"]) == rethink.cli.analyze.identify(
+    assert rethink.running.analyze.identify(["Counting", "--n", "3"]) == rethink.running.analyze.identify(
         ["Counting", "--n", "3", "--step", "1", "--seed", "0"]
     )
-    assert rethink.cli.analyze.identify(["Counting", "--n", "3"]) != rethink.cli.analyze.identify(
+    assert rethink.running.analyze.identify(["Counting", "--n", "3"]) != rethink.running.analyze.identify(
         ["Counting", "--n", "3", "--step", "2"]
     )
 
@@ -388,7 +388,7 @@ def test_an_analysis_that_is_asked_to_end_keeps_what_it_has(experiment, runs, mo
 
     experiment()
     log = play_slurm()
-    monkeypatch.setattr(rethink.cli.analyze, "find_analyses", lambda: {"Slow": Slow})
+    monkeypatch.setattr(rethink.running.analyze, "find_analyses", lambda: {"Slow": Slow})
     with pytest.raises(SystemExit) as exit:
         main(["analyze", "Slow", "--n", "4"])
     assert exit.value.code == 75

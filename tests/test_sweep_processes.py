@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from rethink.records.lease import holder
+from rethink.cluster.lease import holder
 from rethink.report.artefacts import runs_table
 from rethink.report.results import Results
 from rethink.sweep.experiment import Experiment

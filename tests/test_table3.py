@@ -21,9 +21,9 @@ from rethink.analyses.kernels import KernelInterpolation, RandomConvInterpolatio
 from rethink.cli import main
 from rethink.data import Synthetic
 from rethink.errors import UserError
-from rethink.records.analysis import Analysed
 from rethink.report.artefacts import script, write
 from rethink.report.results import Results
+from rethink.runs.analysis import Analysed
 from rethink.sweep.experiment import Experiment
 from rethink.theory import memory
 from rethink.theory.cholesky import factorize

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from rethink.records.run import Run
 from rethink.report import artefacts
 from rethink.report.estimates import Comparison, Estimate, Tolerance
 from rethink.report.page import Artefact
 from rethink.report.paper import rows
 from rethink.report.results import Results
 from rethink.report.tables import Table
+from rethink.runs.run import Run
 from rethink.sweep.experiment import Experiment, Scale
 from rethink.sweep.plan import Plan, PlannedRun, plan
 

@@ -12,9 +12,9 @@ from rethink.cli import main
 from rethink.data.catalog import DATASETS
 from rethink.data.store import path_of
 from rethink.errors import UserError
-from rethink.records.analysis import Analysed
-from rethink.records.run import Run
 from rethink.report.artefacts import script, write
+from rethink.runs.analysis import Analysed
+from rethink.runs.run import Run
 from rethink.sweep.experiment import Experiment
 from rethink.theory import memory
 

@@ -11,17 +11,18 @@ import torch.nn.functional as F
 from lightning.pytorch import Callback, Trainer
 from torch import Tensor
 
-from rethink import lightning_internals, randomness
+from rethink import randomness
 from rethink.callbacks.history import History
 from rethink.data import ImageDataModule, Synthetic
 from rethink.data.batches import EvaluationBatches, TrainingBatches
 from rethink.data.split import Split
-from rethink.layers import Dropout
 from rethink.models import MLP
 from rethink.models.classifier import STEPS_PER_PAPER_EPOCH, Classifier
+from rethink.models.layers import Dropout
 from rethink.preprocessing import prepare
 from rethink.randomization import RandomLabels
-from rethink.step import sgd_step
+from rethink.training import lightning_internals
+from rethink.training.step import sgd_step
 
 
 def train(
@@ -314,7 +315,7 @@ def test_dropout_masks_differ_between_layers_and_steps_and_follow_the_seed():
             assert abs(agreement - 0.5) < 4 * 0.5 / math.sqrt(int(both.sum()))
 
 
-# The doors into Lightning that have no handle (rethink/lightning_internals.py).
+# The doors into Lightning that have no handle (rethink/training/lightning_internals.py).
 
 
 def test_the_contract_with_lightning():

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
 
-from rethink.records.run import Run
 from rethink.report.estimates import Estimate
 from rethink.report.figures import Chart
 from rethink.report.panels import Panel, Series
@@ -11,6 +10,7 @@ from rethink.report.results import Results
 from rethink.report.style import Style, architecture_style, randomization_style
 from rethink.report.tables import Cell, Column, Table
 from rethink.report.verdicts import Verdict, counted, sampling_error
+from rethink.runs.run import Run
 from rethink.theory.rank_correlation import Correlation, correlate
 
 NAMES = {

@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 
-from rethink.records.run import Run
 from rethink.report.figures import Chart
 from rethink.report.panels import Panel, Series
 from rethink.report.results import Results
 from rethink.report.style import PAPER_INK, Dash, architecture_style
 from rethink.report.tables import Cell, Column, Table
 from rethink.report.verdicts import Verdict, counted
+from rethink.runs.run import Run
 from rethink.theory.complexity import (
     correlation,
     estimation_error,

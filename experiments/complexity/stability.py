@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from rethink.records.analysis import Analysed
 from rethink.report.dots import Dot, dots
 from rethink.report.estimates import Estimate
 from rethink.report.figures import Chart
@@ -10,6 +9,7 @@ from rethink.report.results import Results
 from rethink.report.style import randomization_style
 from rethink.report.tables import Cell, Column, Table
 from rethink.report.verdicts import Quantity, Verdict, counted, extreme_by_seed
+from rethink.runs.analysis import Analysed
 from rethink.theory.stability import stability_bound, useful_stability
 
 _LABELS = ("TrueLabels", "RandomLabels")

@@ -3,8 +3,6 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from rethink.records.run import Run
-from rethink.records.setting import Setting
 from rethink.report.dots import Dot, abbreviated, dots
 from rethink.report.estimates import Estimate
 from rethink.report.figures import Chart
@@ -14,6 +12,8 @@ from rethink.report.results import Results, of, setting_name
 from rethink.report.style import architecture_style
 from rethink.report.tables import Cell, Column, Table
 from rethink.report.verdicts import Quantity, Verdict, at_most, rising, summary
+from rethink.runs.run import Run
+from rethink.runs.setting import Setting
 
 HALF = 0.5  # up to here the gain is expected to grow: with all labels random there is nothing to learn and to gain
 

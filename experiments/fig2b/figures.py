@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
-from rethink.records.run import Run
 from rethink.report.estimates import Comparison, Estimate
 from rethink.report.figures import Chart
 from rethink.report.page import Artefact
@@ -15,6 +14,7 @@ from rethink.report.results import Results, paper_points
 from rethink.report.style import BATCH_NORM
 from rethink.report.tables import Cell, Column, Table, comparison_cells, comparison_columns
 from rethink.report.verdicts import Quantity, Verdict, agreeing, at_most, counted, summary
+from rethink.runs.run import Run
 
 TEST, TRAIN = "test/accuracy", "train/accuracy"
 PAPER = {

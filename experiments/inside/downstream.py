@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from experiments.inside.networks import TOO_FEW, by_seed, named
-from rethink.records.run import Run
 from rethink.report.estimates import Estimate
 from rethink.report.figures import Chart
 from rethink.report.panels import Panel, Series
@@ -12,6 +11,7 @@ from rethink.report.results import Results, rule_words
 from rethink.report.style import PAPER_INK, SOLID, Style, randomization_style
 from rethink.report.tables import Cell, Column, Table
 from rethink.report.verdicts import Verdict, sampling_error
+from rethink.runs.run import Run
 
 SCRATCH = "from scratch"
 _KINDS = (SCRATCH, "RandomLabels", "TrueLabels")

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rethink.records.analysis import Analysed
-from rethink.records.run import Run
-from rethink.records.setting import Setting
 from rethink.report.results import Results
 from rethink.report.style import Style, architecture_style, randomization_style
 from rethink.report.verdicts import Verdict, counted
+from rethink.runs.analysis import Analysed
+from rethink.runs.run import Run
+from rethink.runs.setting import Setting
 
 TOO_FEW = "That is less than a test set of this size can tell."
 AT_RANDOM = ("RandomLabels", "TrueLabels")  # the two kinds of labels that are compared, on the same images

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from experiments.inside.networks import named
-from rethink.records.analysis import Analysed
-from rethink.records.run import Run
 from rethink.report.estimates import Estimate
 from rethink.report.figures import Chart
 from rethink.report.panels import Panel, Series
@@ -15,6 +13,8 @@ from rethink.report.results import Results
 from rethink.report.style import Style, level_style
 from rethink.report.tables import Cell, Column, Table
 from rethink.report.verdicts import Verdict, counted
+from rethink.runs.analysis import Analysed
+from rethink.runs.run import Run
 
 _PAIRS = (  # what is compared: labels of one network and of the other (None: as initialized), and whether of one seed
     ("TrueLabels", None, True),

@@ -3,7 +3,6 @@
 import math
 from typing import NamedTuple
 
-from rethink.records.run import Crossing, Run
 from rethink.report.corruption import levels, networks
 from rethink.report.estimates import Estimate
 from rethink.report.figures import Chart
@@ -13,6 +12,7 @@ from rethink.report.results import Results, evaluations, run_name
 from rethink.report.style import architecture_style, level_style
 from rethink.report.tables import Cell, Column, Table
 from rethink.report.verdicts import Quantity, Verdict, counted, summary
+from rethink.runs.run import Crossing, Run
 
 CLEAN, CORRUPTED, RECOVERED = "train_clean/accuracy", "train_corrupted/accuracy", "train_corrupted/recovered"
 DRAWN = (0.2, 0.4, 0.6, 0.8)  # of the levels that there are, these; if there is none of them, all

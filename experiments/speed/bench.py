@@ -8,7 +8,7 @@ On a busy machine say `--threads 1`: threads that wait for each other at every o
 scheduler.
 
 - "step": index gather, preprocessing and `sgd_step` at batch 128, in bf16 autocast where the processor
-  multiplies it (`rethink.precision`) and channels_last, as `Classifier.training_step` does it. Against it:
+  multiplies it (`rethink.training.precision`) and channels_last, as `Classifier.training_step` does it. Against it:
     (a) "PIL loop", in the style of the first author's public demo (github.com/pluskid/fitting-random-labels):
         every image a PIL image that torchvision's transforms crop and turn into a tensor, here with the
         paper's per-image standardization; a DataLoader with one worker; float32 in torch's default memory
@@ -54,7 +54,6 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
 from rethink import models
-from rethink.allocator import keep_freed_memory
 from rethink.callbacks.best_test_accuracy import BestTestAccuracy
 from rethink.callbacks.checkpoint import AtomicCheckpointIO, RunCheckpoint
 from rethink.callbacks.convergence import Convergence
@@ -66,15 +65,16 @@ from rethink.data import CIFAR10, ImageDataModule, Synthetic
 from rethink.data.catalog import DataError
 from rethink.data.datamodule import EVALUATION_CHUNK
 from rethink.data.split import Split
-from rethink.layers import LocalResponseNorm
-from rethink.metrics import Evaluation
+from rethink.files import write_text
 from rethink.models import Classifier
-from rethink.precision import probe
+from rethink.models.layers import LocalResponseNorm
 from rethink.preprocessing import prepare
-from rethink.records.environment import describe
-from rethink.records.files import write_text
 from rethink.report.tables import Column, Table
-from rethink.step import sgd_step
+from rethink.runs.environment import describe
+from rethink.training.allocator import keep_freed_memory
+from rethink.training.metrics import Evaluation
+from rethink.training.precision import probe
+from rethink.training.step import sgd_step
 
 BATCH = 128
 NETWORKS = {

@@ -1,6 +1,5 @@
 """Strong and weak architectures under noise: how long each takes to fit, and how far training and test lie apart."""
 
-from rethink.records.run import Run
 from rethink.report.figures import Chart
 from rethink.report.page import Artefact
 from rethink.report.panels import Panel, Series
@@ -9,6 +8,7 @@ from rethink.report.results import Results, evaluations, rule_words, run_name
 from rethink.report.style import architecture_style
 from rethink.report.tables import Cell, Column, Table
 from rethink.report.verdicts import Outcome, Quantity, Verdict, fitted, ordered, summary
+from rethink.runs.run import Run
 
 TRAIN = "train/accuracy"
 GAP = "training minus test accuracy"

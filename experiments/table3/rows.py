@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rethink.records.analysis import Analysed
 from rethink.report.estimates import Comparison, Estimate
 from rethink.report.paper import PaperRow
 from rethink.report.paper import rows as paper_rows
 from rethink.report.results import Results
+from rethink.runs.analysis import Analysed
 
 TRUE, RANDOM = "true labels", "random labels"
 FILTERS = 32_000  # the paper's

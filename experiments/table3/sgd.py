@@ -5,7 +5,6 @@ from dataclasses import replace
 from statistics import fmean
 
 from rethink.analyses.minimum_norm import ADAM, ALGORITHMS, FROM_ELSEWHERE, FROM_ZERO, MINIMUM_NORM, PRECONDITIONED
-from rethink.records.analysis import Analysed
 from rethink.report.estimates import Estimate
 from rethink.report.figures import Chart
 from rethink.report.panels import Panel, Series
@@ -13,6 +12,7 @@ from rethink.report.results import Results
 from rethink.report.style import SOLID, Dash, Style, level_style
 from rethink.report.tables import Cell, Column, Table
 from rethink.report.verdicts import Quantity, Verdict, at_most, counted
+from rethink.runs.analysis import Analysed
 
 ANALYSIS = "ImplicitRegularization"
 ARRIVED = 1e-3  # of the norm of the minimum-norm interpolant: an algorithm has arrived where it converges to

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import NamedTuple
 
-from rethink.records.analysis import Analysed
-from rethink.records.run import Run
 from rethink.report.estimates import Estimate
 from rethink.report.figures import Chart
 from rethink.report.page import Artefact
@@ -18,6 +16,8 @@ from rethink.report.results import Results
 from rethink.report.style import PAPER_DASH, PAPER_INK, SOLID, level_style
 from rethink.report.tables import Cell, Column, Table
 from rethink.report.verdicts import Quantity, Verdict, counted, fitted, ordered, summary
+from rethink.runs.analysis import Analysed
+from rethink.runs.run import Run
 
 TARGETS = {"random_labels": "random labels", "real_values": "real values"}
 SHORT = {"random_labels": "labels", "real_values": "real"}

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rethink.errors import UserError
-from rethink.records.run import Run, runs_folder
+from rethink.runs.run import Run, runs_folder
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from torch import Tensor
 from rethink.analyses.kernel_examples import Examples
 from rethink.analyses.kernel_problems import Problem, device
 from rethink.analyses.kernel_state import save
-from rethink.records.files import write_text
+from rethink.files import write_text
 from rethink.theory.cholesky import PANEL, bytes_needed
 from rethink.theory.kernels import BLOCK, PackedGram, Progress, blocks
 from rethink.theory.random_features import RandomConvNet

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from rethink.records.files import write_atomically
+from rethink.files import write_atomically
 from rethink.theory.cholesky import Kept
 from rethink.theory.conjugate_gradients import State
 

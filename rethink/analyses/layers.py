@@ -10,7 +10,7 @@ from rethink.analyses.analysis import RunAnalysis
 from rethink.analyses.networks import Network
 from rethink.data.split import Split
 from rethink.errors import UserError
-from rethink.records.run import Run
+from rethink.runs.run import Run
 
 T = TypeVar("T")
 

@@ -15,8 +15,8 @@ from rethink.data.split import Split
 from rethink.errors import UserError
 from rethink.models import Classifier
 from rethink.preprocessing import prepare
-from rethink.records.run import Run
-from rethink.records.weights import final_weights, weights_of_epoch
+from rethink.runs.run import Run
+from rethink.runs.weights import final_weights, weights_of_epoch
 
 _CHUNK = 500  # images that go through a network together
 

@@ -15,7 +15,7 @@ from rethink.analyses.networks import at_the_end, initial
 from rethink.data import ImageDataModule
 from rethink.data.split import Split
 from rethink.errors import UserError
-from rethink.records.run import Run
+from rethink.runs.run import Run
 from rethink.theory.similarity import cka, gram
 
 

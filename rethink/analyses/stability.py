@@ -9,7 +9,7 @@ from rethink.analyses.analysis import Findings, RunAnalysis, Workplace
 from rethink.analyses.networks import Network, at_the_end
 from rethink.data.split import Split
 from rethink.errors import UserError
-from rethink.records.run import Run
+from rethink.runs.run import Run
 from rethink.theory.stability import largest_change, mean_change, probability_loss, zero_one_loss
 
 _LOSSES = {"probability": probability_loss, "error": zero_one_loss}

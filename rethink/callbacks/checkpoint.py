@@ -12,12 +12,12 @@ from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
-from rethink import lightning_internals
+from rethink.cluster.lease import Lease
+from rethink.cluster.preemption import Preempted, received, requeued
 from rethink.errors import UserError
-from rethink.preemption import Preempted, received, requeued
-from rethink.records.files import write_atomically
-from rethink.records.lease import Lease
-from rethink.records.weights import weights_of_epoch
+from rethink.files import write_atomically
+from rethink.runs.weights import weights_of_epoch
+from rethink.training import lightning_internals
 
 _LOST = 1000  # asks for the end as a signal does, and comes before any
 

@@ -8,7 +8,7 @@ from lightning.pytorch import LightningModule, Trainer
 
 from rethink.callbacks.measurement import Measurement, data_of
 from rethink.errors import UserError
-from rethink.records.rules import Rule, onset
+from rethink.runs.rules import Rule, onset
 
 RULES = ["accuracy>=0.99", "accuracy>=0.999", "accuracy>=1.0", "loss<0.1", "loss<0.05", "loss<0.01"]
 

@@ -10,7 +10,7 @@ from typing import Any
 from lightning.pytorch import LightningModule, Trainer
 
 from rethink.callbacks.measurement import Measurement, training_set
-from rethink.records.files import write_text
+from rethink.files import write_text
 
 FIRST = ("epoch", "step", "train/loss", "train/accuracy", "online/loss", "online/accuracy")
 LAST = ("learning_rate", "seconds/train", "seconds/evaluation", "images_per_second")

@@ -12,11 +12,11 @@ from lightning.pytorch import LightningModule, Trainer
 from rethink.callbacks.convergence import Convergence
 from rethink.callbacks.history import History
 from rethink.callbacks.measurement import Measurement, data_of
+from rethink.files import write_text
 from rethink.models import Classifier
-from rethink.records.environment import describe
-from rethink.records.files import write_text
-from rethink.records.run import FORMAT
-from rethink.records.weights import final_weights
+from rethink.runs.environment import describe
+from rethink.runs.run import FORMAT
+from rethink.runs.weights import final_weights
 
 
 class Record(Measurement):

@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 
 from rethink import __version__
+from rethink.cluster.preemption import Preempted, watched
 from rethink.errors import UserError, did_you_mean
-from rethink.preemption import Preempted, watched
 
 TRAINING = {
     "fit": "train a network, or go on where a killed run stopped",
@@ -81,7 +81,7 @@ def _dispatch(arguments: list[str]) -> None:
         print(f"rethink {__version__}")
     elif command in TRAINING:
         with watched() if command == "fit" else nullcontext():  # the imports take longer than many a warning time
-            from rethink.cli.training import main as train
+            from rethink.running.training import main as train
 
             train(arguments)
     elif command in OTHERS:
@@ -95,7 +95,7 @@ def _dispatch(arguments: list[str]) -> None:
 def _other(command: str) -> Callable[[list[str]], None]:
     match command:
         case "analyze":
-            from rethink.cli.analyze import main
+            from rethink.running.analyze import main
         case "data":
             from rethink.cli.data import main
         case "show":

@@ -8,10 +8,10 @@ from tempfile import TemporaryDirectory
 
 from rethink.cli.arguments import Parser
 from rethink.errors import UserError
-from rethink.records.analysis import analyses_folder
-from rethink.records.published import copy_record
 from rethink.report import artefacts
 from rethink.report.results import Results
+from rethink.runs.analysis import analyses_folder
+from rethink.runs.published import copy_record
 from rethink.sweep.experiment import EXPERIMENTS, RECORDS, Experiment
 
 _LARGEST = 400_000  # bytes: what is kept in a repository is small

@@ -6,12 +6,12 @@ from rich.console import Console
 
 from rethink.cli.arguments import Parser, experiment_options
 from rethink.errors import UserError
-from rethink.records.rules import Rule
 from rethink.report import artefacts
 from rethink.report.page import Artefact, Page
 from rethink.report.provenance import summary
 from rethink.report.results import FIT, Results
 from rethink.report.tables import Column, Table
+from rethink.runs.rules import Rule
 from rethink.sweep.experiment import Experiment
 
 LEAD = (

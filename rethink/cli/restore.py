@@ -4,8 +4,8 @@ from pathlib import Path
 
 from rethink.cli.arguments import Parser
 from rethink.errors import UserError
-from rethink.records.published import copy_record, find_records
-from rethink.records.run import runs_folder
+from rethink.runs.published import copy_record, find_records
+from rethink.runs.run import runs_folder
 from rethink.sweep.experiment import RECORDS
 
 

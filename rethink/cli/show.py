@@ -12,11 +12,11 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from rethink.cli import findings
 from rethink.cli.arguments import Parser
 from rethink.errors import UserError
-from rethink.records.analysis import Analysed, analyses_folder
-from rethink.records.run import Columns, Run, read_columns, runs_folder
+from rethink.running import findings
+from rethink.runs.analysis import Analysed, analyses_folder
+from rethink.runs.run import Columns, Run, read_columns, runs_folder
 
 CURVES = ("train/loss", "train/accuracy", "test/accuracy")
 WIDTH, HEIGHT = 64, 5  # of a curve, in characters: with its scale it fits 80 columns

@@ -14,9 +14,9 @@ from typing import TypeVar
 from rich.console import Console
 
 from rethink.cli.arguments import Parser, experiment_options
+from rethink.cluster.lease import holder
+from rethink.cluster.preemption import EXIT_CODE
 from rethink.errors import UserError
-from rethink.preemption import EXIT_CODE
-from rethink.records.lease import holder
 from rethink.sweep import cancellation, execution, kubernetes, local, settings, slurm_array, status
 from rethink.sweep.experiment import Experiment
 from rethink.sweep.failure import forget_failure

@@ -15,7 +15,7 @@ from rethink.cli.arguments import Parser, experiment_options
 from rethink.cli.show import find
 from rethink.dashboard import description
 from rethink.errors import UserError
-from rethink.records.run import runs_folder
+from rethink.runs.run import runs_folder
 
 if TYPE_CHECKING:
     from rethink.dashboard.mirror import Sent

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rethink.records.setting import Setting
+from rethink.runs.setting import Setting
 
 STEP = "trainer/global_step"  # Lightning's name of the optimizer step
 

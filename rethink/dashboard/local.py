@@ -10,7 +10,7 @@ from typing import Any, Self
 import yaml
 
 from rethink.errors import UserError
-from rethink.records.run import Run, read_columns
+from rethink.runs.run import Run, read_columns
 
 # Durations differ whenever an epoch is trained again after a restart, while what was measured stays.
 _TIMED = ("seconds/train", "seconds/evaluation", "images_per_second")

@@ -9,7 +9,7 @@ from typing import Literal, Self
 
 from filelock import FileLock, Timeout
 
-from rethink.records.files import write_text
+from rethink.files import write_text
 
 Mode = Literal["online", "offline"]
 

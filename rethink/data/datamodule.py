@@ -8,13 +8,14 @@ from jsonargparse.typing import NonNegativeInt, PositiveInt
 from lightning.pytorch import LightningDataModule
 from torch import Tensor
 
-from rethink import lightning_internals, randomness
+from rethink import randomness
 from rethink.data.batches import EvaluationBatches, TrainingBatches
 from rethink.data.split import Split
 from rethink.data.store import Arrays
 from rethink.errors import UserError
 from rethink.randomization import Randomization, TrueLabels
 from rethink.randomization.randomization import Part
+from rethink.training import lightning_internals
 
 EVALUATION_CHUNK = 500  # images evaluated together: fits the caches of a CPU, fills a GPU at these sizes
 

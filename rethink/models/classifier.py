@@ -9,16 +9,17 @@ from jsonargparse.typing import ClosedUnitInterval, NonNegativeFloat, PositiveFl
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 
-from rethink import lightning_internals, randomness
+from rethink import randomness
 from rethink.data.batches import Block, Chunk
 from rethink.data.split import Split
 from rethink.errors import UserError
-from rethink.initialization import initialize
-from rethink.layers import Dropout
-from rethink.metrics import Evaluation, OnlineMean
+from rethink.models.initialization import initialize
+from rethink.models.layers import Dropout
 from rethink.models.pretrained import take_over
 from rethink.preprocessing import Augmentation, AugmentationDraws, prepare
-from rethink.step import sgd_step
+from rethink.training import lightning_internals
+from rethink.training.metrics import Evaluation, OnlineMean
+from rethink.training.step import sgd_step
 
 STEPS_PER_PAPER_EPOCH = 391  # ceil(50000 / 128): Figures 1a and 2b are plotted at multiples of it
 

@@ -7,9 +7,9 @@ import torch
 from jsonargparse.typing import ClosedUnitInterval, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
-from rethink.initialization import glorot_uniform
-from rethink.layers import BatchNorm, Dropout
 from rethink.models.classifier import Classifier
+from rethink.models.initialization import glorot_uniform
+from rethink.models.layers import BatchNorm, Dropout
 
 
 class MLPNetwork(nn.Module):

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from rethink.errors import UserError
-from rethink.records.run import runs_folder
-from rethink.records.weights import final_weights
+from rethink.runs.run import runs_folder
+from rethink.runs.weights import final_weights
 
 
 def take_over(network: nn.Module, run_id: str) -> None:

@@ -7,9 +7,9 @@ import torch
 from jsonargparse.typing import ClosedUnitInterval, PositiveFloat
 from torch import Tensor, nn
 
-from rethink.initialization import truncated_normal
-from rethink.layers import BatchNorm, Conv2d, Dropout, LocalResponseNorm, MaxPool2d
 from rethink.models.classifier import Classifier
+from rethink.models.initialization import truncated_normal
+from rethink.models.layers import BatchNorm, Conv2d, Dropout, LocalResponseNorm, MaxPool2d
 
 
 class SmallAlexNetNetwork(nn.Module):

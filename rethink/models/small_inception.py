@@ -6,9 +6,9 @@ import torch
 from jsonargparse.typing import ClosedUnitInterval, PositiveFloat
 from torch import Tensor, nn
 
-from rethink.initialization import glorot_uniform
-from rethink.layers import BatchNorm, Conv2d, Dropout, MaxPool2d
 from rethink.models.classifier import Classifier
+from rethink.models.initialization import glorot_uniform
+from rethink.models.layers import BatchNorm, Conv2d, Dropout, MaxPool2d
 
 
 class ConvUnit(nn.Sequential):

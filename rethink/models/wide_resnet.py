@@ -7,9 +7,9 @@ from jsonargparse.typing import ClosedUnitInterval, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
 from rethink.errors import UserError
-from rethink.initialization import glorot_uniform, he_normal
-from rethink.layers import BatchNorm, Conv2d, Dropout
 from rethink.models.classifier import Classifier
+from rethink.models.initialization import glorot_uniform, he_normal
+from rethink.models.layers import BatchNorm, Conv2d, Dropout
 
 
 class ResidualBlock(nn.Module):

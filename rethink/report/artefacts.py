@@ -14,12 +14,12 @@ from types import ModuleType
 from typing import Any
 
 from rethink.errors import UserError
-from rethink.records.analysis import Analysed
-from rethink.records.run import Run
 from rethink.report.page import Artefact
 from rethink.report.provenance import provenance
 from rethink.report.results import Results
 from rethink.report.tables import Cell, Column, Table
+from rethink.runs.analysis import Analysed
+from rethink.runs.run import Run
 from rethink.sweep.experiment import EXPERIMENTS, names
 
 SCRIPT = "figures.py"

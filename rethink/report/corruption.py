@@ -1,10 +1,10 @@
 """Sweeps over the probability of label corruption, ours and the paper's (Figures 1b and 1c)."""
 
-from rethink.records.run import Run
 from rethink.report.estimates import Estimate
 from rethink.report.panels import Series
 from rethink.report.results import Results, paper_points
 from rethink.report.style import architecture_style
+from rethink.runs.run import Run
 
 CORRUPTED_ALIKE, TRUE_LABELS = "test_randomized/accuracy", "test/accuracy"
 

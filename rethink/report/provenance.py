@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from rethink.records.analysis import Analysed
-from rethink.records.run import Run
+from rethink.runs.analysis import Analysed
+from rethink.runs.run import Run
 
 # What should be one and the same among runs that are compared, and what a reader calls it.
 _ALIKE = {"precision": "precisions", "engine": "engines"}

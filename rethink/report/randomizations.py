@@ -1,7 +1,7 @@
 """The five settings of Figure 1a: true labels and the four randomizations that leave nothing of the signal."""
 
-from rethink.records.run import Run
 from rethink.report.style import RANDOMIZATIONS, randomization_style
+from rethink.runs.run import Run
 
 # In the order in which the paper's runs fit.
 FIVE = tuple(name for name in RANDOMIZATIONS if name not in ("PartiallyCorruptedLabels", "RandomSigns"))

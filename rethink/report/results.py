@@ -8,9 +8,6 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from rethink.errors import UserError
-from rethink.records.analysis import Analysed
-from rethink.records.run import Crossing, Run, read_columns
-from rethink.records.setting import Setting
 from rethink.report.estimates import Comparison, Estimate, Tolerance
 from rethink.report.figures import Chart
 from rethink.report.page import Artefact
@@ -18,6 +15,9 @@ from rethink.report.provenance import mixtures
 from rethink.report.style import architecture_style
 from rethink.report.tables import Table
 from rethink.report.verdicts import Verdict
+from rethink.runs.analysis import Analysed
+from rethink.runs.run import Crossing, Run, read_columns
+from rethink.runs.setting import Setting
 from rethink.sweep.experiment import EXPERIMENTS, Experiment
 from rethink.sweep.jobs import Job, PlannedAnalysis, PlannedRun
 from rethink.sweep.plan import plan

@@ -17,8 +17,8 @@ import rich.table
 import rich.text
 from markupsafe import Markup
 
-from rethink.records.run import Crossing
 from rethink.report.estimates import Comparison, Estimate
+from rethink.runs.run import Crossing
 
 Cell = str | int | float | Crossing | Estimate | None
 

@@ -7,8 +7,8 @@ import secrets
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from rethink.records.files import write_text
-from rethink.records.run import runs_folder
+from rethink.files import write_text
+from rethink.runs.run import runs_folder
 from rethink.sweep.jobs import Job
 
 Marks = Mapping[str, str]

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TextIO
 
+from rethink.cluster.lease import RENEWED_EVERY, STALE_AFTER, Busy, holder
+from rethink.cluster.preemption import EXIT_CODE, Preempted, watched
 from rethink.errors import UserError
-from rethink.preemption import EXIT_CODE, Preempted, watched
-from rethink.records.analysis import analyses_folder
-from rethink.records.lease import RENEWED_EVERY, STALE_AFTER, Busy, holder
-from rethink.records.run import runs_folder
+from rethink.runs.analysis import analyses_folder
+from rethink.runs.run import runs_folder
 from rethink.sweep.failure import forget_failure, write_failure
 
 _LOG = "log.txt"
@@ -70,11 +70,11 @@ def task(words: Sequence[str]) -> Outcome:
 def _main(words: Sequence[str]) -> None:
     command, *arguments = words
     if command == "analyze":
-        from rethink.cli.analyze import main as analyze
+        from rethink.running.analyze import main as analyze
 
         analyze(arguments)
     else:
-        from rethink.cli.training import main as train
+        from rethink.running.training import main as train
 
         train([*words])
 
@@ -82,10 +82,10 @@ def _main(words: Sequence[str]) -> None:
 def _folder(words: Sequence[str]) -> Path:
     command, *arguments = words
     if command == "analyze":
-        from rethink.cli.analyze import identify as identify_analysis
+        from rethink.running.analyze import identify as identify_analysis
 
         return analyses_folder() / identify_analysis(arguments)
-    from rethink.cli.training import identify
+    from rethink.running.training import identify
 
     run_id, _ = identify([*words])
     return runs_folder() / run_id

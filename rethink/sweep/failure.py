@@ -4,7 +4,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from rethink.errors import UserError
-from rethink.records.files import write_text
+from rethink.files import write_text
 
 _NAME = "failure.txt"
 

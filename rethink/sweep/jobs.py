@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from rethink.cluster.lease import holder
 from rethink.errors import UserError
-from rethink.records.analysis import Analysed, analyses_folder
-from rethink.records.lease import holder
-from rethink.records.run import Damaged, Run, runs_folder
-from rethink.records.setting import Setting
-from rethink.records.weights import final_weights, lacks_weights
+from rethink.runs.analysis import Analysed, analyses_folder
+from rethink.runs.run import Damaged, Run, runs_folder
+from rethink.runs.setting import Setting
+from rethink.runs.weights import final_weights, lacks_weights
 from rethink.sweep.experiment import Arguments
 from rethink.sweep.failure import read_failure
 

@@ -11,9 +11,9 @@ from typing import Any
 
 import yaml
 
-from rethink.preemption import EXIT_CODE
-from rethink.records.files import write_text
-from rethink.records.run import runs_folder
+from rethink.cluster.preemption import EXIT_CODE
+from rethink.files import write_text
+from rethink.runs.run import runs_folder
 from rethink.sweep.jobs import Job
 from rethink.sweep.plan import command_list
 

@@ -16,8 +16,8 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from rethink.cluster.preemption import SIGNALS
 from rethink.errors import UserError
-from rethink.preemption import SIGNALS
 from rethink.sweep.cancellation import CANCELLED, Marks, cancelled_since, marks
 from rethink.sweep.execution import Outcome, describe
 from rethink.sweep.failure import read_failure, write_failure

@@ -14,9 +14,9 @@ from typing import Any, Self
 
 import rethink
 from rethink.errors import UserError
-from rethink.records.files import write_text
-from rethink.records.run import runs_folder
-from rethink.records.setting import Setting
+from rethink.files import write_text
+from rethink.runs.run import runs_folder
+from rethink.runs.setting import Setting
 from rethink.sweep.experiment import AnalysisSpec, Arguments, Experiment
 from rethink.sweep.jobs import Job, PlannedAnalysis, PlannedRun
 
@@ -205,10 +205,10 @@ def _identify(command: Arguments) -> dict[str, Any]:
     name, *arguments = command
     try:
         if name == "analyze":
-            from rethink.cli.analyze import identify as identify_analysis
+            from rethink.running.analyze import identify as identify_analysis
 
             return {"id": identify_analysis(arguments)}
-        from rethink.cli.training import identify
+        from rethink.running.training import identify
 
         run_id, parts = identify(list(command))
     except UserError as error:

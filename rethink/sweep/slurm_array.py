@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from rethink.errors import UserError
-from rethink.records.files import write_text
-from rethink.records.run import runs_folder
+from rethink.files import write_text
+from rethink.runs.run import runs_folder
 from rethink.sweep import execution
 from rethink.sweep.jobs import Job, PlannedRun
 from rethink.sweep.plan import command_list

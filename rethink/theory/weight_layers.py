@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-from rethink.layers import BatchNorm, LocalResponseNorm, MaxPool2d
+from rethink.models.layers import BatchNorm, LocalResponseNorm, MaxPool2d
 
 
 class ChannelAffine(nn.Module):
@@ -118,7 +118,7 @@ class _Tracer(fx.Tracer):
     """Sees the graph of layers; what depends on the shape of its input stays whole."""
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        if type(m).__module__ == "rethink.layers" or isinstance(m, ChannelAffine):
+        if type(m).__module__ == "rethink.models.layers" or isinstance(m, ChannelAffine):
             return True
         return super().is_leaf_module(m, module_qualified_name)
 

@@ -5,8 +5,8 @@ from typing import Any
 from jsonargparse.typing import PositiveFloat
 from torch import nn
 
-from rethink.initialization import glorot_uniform
 from rethink.models.classifier import Classifier
+from rethink.models.initialization import glorot_uniform
 
 
 class Linear(Classifier):

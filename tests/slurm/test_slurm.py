@@ -8,9 +8,9 @@ from jobs import MARKS, Job, python, submit
 from processes import fork
 from test_resume import assert_same, result
 
-import rethink.cli.training  # noqa: F401  (imported before the forks)
+import rethink.running.training  # noqa: F401  (imported before the forks)
 from rethink.cli import main
-from rethink.preemption import EXIT_CODE
+from rethink.cluster.preemption import EXIT_CODE
 
 pytestmark = MARKS
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from rethink.errors import UserError
-from rethink.records.run import Damaged, runs_folder
+from rethink.runs.run import Damaged, runs_folder
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -14,19 +14,19 @@ import numpy as np
 import torch
 from rich.console import Console
 
-from rethink import slurm
 from rethink.analyses import find_analyses
 from rethink.analyses.analysis import Analysis, Workplace
 from rethink.callbacks.record import finite
-from rethink.cli.findings import show
-from rethink.cli.messages import Parser, root_cause
+from rethink.cluster import slurm
+from rethink.cluster.lease import Lease
+from rethink.cluster.preemption import received, requeued
 from rethink.errors import UserError, did_you_mean
-from rethink.preemption import received, requeued
-from rethink.records.analysis import ARRAYS, FORMAT, analyses_folder
-from rethink.records.environment import surroundings
-from rethink.records.files import write_atomically, write_text
-from rethink.records.identity import analysis_id
-from rethink.records.lease import Lease
+from rethink.files import write_atomically, write_text
+from rethink.running.findings import show
+from rethink.running.messages import Parser, root_cause
+from rethink.runs.analysis import ARRAYS, FORMAT, analyses_folder
+from rethink.runs.environment import surroundings
+from rethink.runs.identity import analysis_id
 
 _SAID_EVERY = 10.0  # seconds between two lines about the progress, where the output is a file
 

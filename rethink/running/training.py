@@ -16,8 +16,6 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from torch.multiprocessing.spawn import ProcessExitedException
 
-from rethink import lightning_internals, preemption, slurm
-from rethink.allocator import keep_freed_memory
 from rethink.callbacks.best_test_accuracy import BestTestAccuracy
 from rethink.callbacks.checkpoint import AtomicCheckpointIO, RunCheckpoint, find_checkpoint
 from rethink.callbacks.convergence import Convergence
@@ -25,17 +23,20 @@ from rethink.callbacks.history import History
 from rethink.callbacks.label_corruption import LabelCorruption
 from rethink.callbacks.progress import ProgressDisplay
 from rethink.callbacks.record import Record
-from rethink.cli import loggers
-from rethink.cli.messages import Parser, require_complete, root_cause
+from rethink.cluster import preemption, slurm
+from rethink.cluster.lease import Lease
 from rethink.data import ImageDataModule
 from rethink.errors import UserError
+from rethink.files import write_text
 from rethink.models import Classifier
-from rethink.precision import probe
-from rethink.records.files import write_text
-from rethink.records.identity import parts, run_id
-from rethink.records.lease import Lease
-from rethink.records.run import Run, runs_folder
-from rethink.records.weights import final_weights, lacks_weights
+from rethink.running import loggers
+from rethink.running.messages import Parser, require_complete, root_cause
+from rethink.runs.identity import parts, run_id
+from rethink.runs.run import Run, runs_folder
+from rethink.runs.weights import final_weights, lacks_weights
+from rethink.training import lightning_internals
+from rethink.training.allocator import keep_freed_memory
+from rethink.training.precision import probe
 
 _Callback = TypeVar("_Callback", bound=Callback)
 Precision = Literal["auto", "32-true", "bf16-mixed", "bf16-true", "64-true"]
@@ -364,7 +365,7 @@ class RethinkCLI(LightningCLI):
 
 
 def _cluster() -> list[SLURMEnvironment]:
-    """SLURM where Lightning would find it, without its requeueing: see `rethink.preemption`."""
+    """SLURM where Lightning would find it, without its requeueing: see `rethink.cluster.preemption`."""
     if TorchElasticEnvironment.detect() or not SLURMEnvironment.detect():  # torchrun may run within a job
         return []
     try:

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from rethink.errors import UserError
-from rethink.records.analysis import Analysed
+from rethink.runs.analysis import Analysed
 
 
 def show(folder: Path) -> None:

@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
-from rethink import slurm
+from rethink.cluster import slurm
 from rethink.errors import UserError
 
 NAME = "lease.json"

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rethink.errors import UserError
-from rethink.records.analysis import ARRAYS
-from rethink.records.files import write_bytes
+from rethink.files import write_bytes
+from rethink.runs.analysis import ARRAYS
 
 _RECORD = "record.json"
 _FILES = ("config.yaml", "history.csv", ARRAYS, _RECORD)  # the record last: with it, a run is done

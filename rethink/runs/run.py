@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from rethink.errors import UserError
-from rethink.records.rules import Rule
-from rethink.records.setting import Setting
+from rethink.runs.rules import Rule
+from rethink.runs.setting import Setting
 
 FORMAT = 1  # of record.json; a higher number was written by a newer rethink
 

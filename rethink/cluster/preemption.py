@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from rethink import slurm
+from rethink.cluster import slurm
 
 EXIT_CODE = 75
 """Of a run that was preempted and goes on with the same command: EX_TEMPFAIL of sysexits.h."""
