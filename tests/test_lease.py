@@ -12,9 +12,9 @@ import pytest
 from processes import fork
 
 from rethink.cli import main
+from rethink.cluster import lease as leases
 from rethink.cluster.lease import STALE_AFTER, Busy, Lease, Owner, holder
 from rethink.errors import UserError
-from rethink.runs import lease as leases
 
 ELSEWHERE = replace(Owner.this_process(), host="node7", scope="another boot", job="12_3", token="theirs")
 
