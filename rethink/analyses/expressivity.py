@@ -13,7 +13,6 @@ from rethink.analyses.analysis import Analysis, Findings, Workplace
 from rethink.data import CIFAR10, MNIST, FashionMNIST, ImageDataModule
 from rethink.data.catalog import DATASETS
 from rethink.errors import UserError
-from rethink.preprocessing import prepare
 from rethink.randomization import RandomLabels
 from rethink.theory import memory
 from rethink.theory.expressivity import (
@@ -94,7 +93,7 @@ class FiniteSampleExpressivity(Analysis):
         train = data.splits["train"]
         points = torch.empty(self.n, int(np.prod(data.image_shape)))
         for some in torch.arange(self.n).split(_CHUNK):
-            points[some] = prepare(train.images, some, train.crop).flatten(1)
+            points[some] = train.prepare(some).flatten(1)
         return points, train.labels
 
     def _drawn(self) -> tuple[Tensor, Tensor]:

@@ -18,7 +18,6 @@ from rethink.analyses.kernel_examples import Dataset, Labels
 from rethink.data import ImageDataModule
 from rethink.data.split import Split
 from rethink.errors import UserError
-from rethink.preprocessing import prepare
 from rethink.randomization import RandomLabels, TrueLabels
 from rethink.theory import memory
 from rethink.theory.descent import adam, logarithmic, sgd
@@ -181,14 +180,14 @@ class _RandomLayer:
     @classmethod
     def drawn(cls, d: int, split: Split, seed: int) -> Self:
         """For the images of a split."""
-        size = split.crop**2 * split.images.shape[3]
+        size = split.prepare(torch.arange(1)).numel()
         drawn = randomness.normal(randomness.key(seed, "random features"), np.arange(d), size)
         # A standardized image has |x|^2 = size, and a ReLU keeps half of the square.
         return cls(randomness.tensor(drawn).T * math.sqrt(2 / (size * d)))
 
     def features(self, split: Split, some: slice = slice(None)) -> Tensor:
         """Of some images of a split as a network sees them, (n, d) float64."""
-        images = prepare(split.images, torch.arange(len(split))[some], split.crop).flatten(1)
+        images = split.prepare(torch.arange(len(split))[some]).flatten(1)
         return (images @ self.weights).relu_().double()
 
 

@@ -12,7 +12,6 @@ from rethink.analyses.analysis import Analysis, Findings, Workplace
 from rethink.data import ImageDataModule
 from rethink.discovery import subclasses
 from rethink.errors import UserError, did_you_mean
-from rethink.preprocessing import prepare
 from rethink.randomization import Randomization
 from rethink.theory.neighbours import nearest_differently_labelled
 
@@ -55,7 +54,7 @@ class NearestNeighbours(Analysis):
         data.setup()
         train = data.splits["train"]
         everything = torch.arange(len(train)).split(_CHUNK)
-        images = torch.cat([prepare(train.images, some, train.crop).flatten(1) for some in everything])
+        images = torch.cat([train.prepare(some).flatten(1) for some in everything])
         order = randomness.permutation(randomness.key(self.seed, "neighbours"), len(train))
         queries = torch.from_numpy(order[: self.queries])
         found = []
