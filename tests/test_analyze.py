@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 import rethink.running.analyze
-from rethink.analyses import find_analyses
 from rethink.analyses.analysis import Analysis, Findings, Workplace, canonical
 from rethink.cli import main
 from rethink.cluster.lease import Lease
 from rethink.errors import UserError
 from rethink.files import write_text
+from rethink.running.wings import find_analyses
 from rethink.runs.analysis import ARRAYS, FORMAT, Analysed
 from rethink.runs.run import Damaged
 

@@ -12,9 +12,13 @@ from torch import nn
 
 from rethink import randomness
 from rethink.analyses.analysis import Workplace
-from rethink.analyses.capacity import Capacity
-from rethink.analyses.norm_measures import NormMeasures
-from rethink.analyses.stability import UniformStability
+from rethink.complexity import capacity, norms, stability
+from rethink.complexity import rademacher as complexity
+from rethink.complexity.analyses.capacity import Capacity
+from rethink.complexity.analyses.norm_measures import NormMeasures
+from rethink.complexity.analyses.stability import UniformStability
+from rethink.complexity.analyses.weight_layers import WeightLayer, fold_batch_norm, pooled_values, weight_layers
+from rethink.complexity.rank_correlation import Correlation, correlate
 from rethink.data import Synthetic
 from rethink.data.batches import Block, TrainingBatches
 from rethink.errors import UserError
@@ -25,9 +29,6 @@ from rethink.models.small_inception import SmallInceptionNetwork
 from rethink.models.wide_resnet import WideResNetNetwork
 from rethink.randomization import RandomSigns
 from rethink.runs.identity import run_id
-from rethink.theory import capacity, complexity, norms, stability
-from rethink.theory.rank_correlation import Correlation, correlate
-from rethink.theory.weight_layers import WeightLayer, fold_batch_norm, pooled_values, weight_layers
 from rethink.training.step import sgd_step
 
 SHAPE = (3, 28, 28)

@@ -12,16 +12,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
 
-from rethink.analyses import kernel_network, kernel_problems, kernel_solution
+from rethink.analyses import memory
 from rethink.analyses.analysis import Workplace
-from rethink.analyses.kernel_choices import Validated
-from rethink.analyses.kernel_examples import Examples
 from rethink.errors import UserError
-from rethink.theory import conjugate_gradients, interpolation, memory
-from rethink.theory.cholesky import PANEL, Kept, SingularError, bytes_needed, factorize, only_first
-from rethink.theory.cross_validation import error_of_folds
-from rethink.theory.gabor import GaborBank
-from rethink.theory.kernels import (
+from rethink.kernels import conjugate_gradients, interpolation
+from rethink.kernels.analyses import problems as kernel_problems
+from rethink.kernels.analyses import random_conv as kernel_network
+from rethink.kernels.analyses import solution as kernel_solution
+from rethink.kernels.analyses.choices import Validated
+from rethink.kernels.analyses.examples import Examples
+from rethink.kernels.cholesky import PANEL, Kept, SingularError, bytes_needed, factorize, only_first
+from rethink.kernels.cross_validation import error_of_folds
+from rethink.kernels.gabor import GaborBank
+from rethink.kernels.gram import (
     Gaussian,
     GramOfPoints,
     Linear,
@@ -34,7 +37,7 @@ from rethink.theory.kernels import (
     predict,
     squared_distances,
 )
-from rethink.theory.random_features import RandomConvNet, random_patches, whitened
+from rethink.kernels.random_features import RandomConvNet, random_patches, whitened
 
 DOUBLE = torch.float64
 
@@ -81,7 +84,7 @@ def test_l2_is_added_to_the_diagonal_in_every_block():
 
 
 def test_applied_and_predicted_in_blocks_as_with_the_whole_matrix(monkeypatch):
-    monkeypatch.setattr("rethink.theory.kernels.BLOCK", 16)
+    monkeypatch.setattr("rethink.kernels.gram.BLOCK", 16)
     x, z, vectors = points(50), points(23, seed=1), torch.randn(50, 3, dtype=DOUBLE)
     kernel = Gaussian(2.0)
     gram = GramOfPoints(kernel, x)
@@ -369,7 +372,7 @@ def test_each_remedy_is_an_option_that_the_command_takes(tmp_path, monkeypatch):
         solve(gaussian, 20, tmp_path, precision="float64")
     with pytest.raises(UserError, match=mend + r"--solver exact or --l2 0\.000001\.$"):
         solve(gaussian, 20, tmp_path, kind="iterative")
-    monkeypatch.setattr("rethink.theory.random_features.PATCHES", 500)
+    monkeypatch.setattr("rethink.kernels.random_features.PATCHES", 500)
     images = torch.randint(256, (20, 32, 32, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     examples = Examples(images, {"true labels": torch.arange(20) % 2}, torch.arange(20), images[:3], torch.arange(3), 2)
     random = kernel_network.random_conv(examples, 8, tmp_path, 0, lambda *_: None)
@@ -448,7 +451,7 @@ def photographs() -> torch.Tensor:
 
 @pytest.fixture
 def few_patches(monkeypatch) -> None:
-    monkeypatch.setattr("rethink.theory.random_features.PATCHES", 500)
+    monkeypatch.setattr("rethink.kernels.random_features.PATCHES", 500)
 
 
 def test_features_are_rectified_responses_of_both_signs_averaged_over_windows(photographs, few_patches):

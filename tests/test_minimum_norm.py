@@ -7,8 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from rethink.analyses import memory
 from rethink.analyses.analysis import Workplace
-from rethink.analyses.minimum_norm import (
+from rethink.cli import main
+from rethink.data import Synthetic
+from rethink.errors import UserError
+from rethink.kernels.analyses.implicit_regularization import (
     ADAM,
     ALGORITHMS,
     FAR,
@@ -18,16 +22,12 @@ from rethink.analyses.minimum_norm import (
     PRECONDITIONED,
     ImplicitRegularization,
 )
-from rethink.cli import main
-from rethink.data import Synthetic
-from rethink.errors import UserError
+from rethink.kernels.least_squares import SingularGram
 from rethink.report.artefacts import script
 from rethink.report.results import Results
 from rethink.runs.analysis import Analysed
 from rethink.sweep.experiment import Experiment
 from rethink.sweep.plan import plan
-from rethink.theory import memory
-from rethink.theory.least_squares import SingularGram
 
 script("table3")  # from here on `experiments` can be imported
 sgd = importlib.import_module("experiments.table3.sgd")

@@ -11,23 +11,25 @@ from typing import Any
 import pytest
 import torch
 
-from rethink.analyses import kernel_network, kernel_solution, kernels
+from rethink.analyses import memory
 from rethink.analyses.analysis import Workplace
-from rethink.analyses.kernel_choices import Validation, best, given_or_best
-from rethink.analyses.kernel_examples import Examples
-from rethink.analyses.kernel_problems import BANKS, gabor, refuse_low_rank
-from rethink.analyses.kernel_state import KeptOnDisk, StateOnDisk
-from rethink.analyses.kernels import KernelInterpolation, RandomConvInterpolation
 from rethink.cli import main
 from rethink.data import Synthetic
 from rethink.errors import UserError
+from rethink.kernels.analyses import interpolation as kernels
+from rethink.kernels.analyses import random_conv as kernel_network
+from rethink.kernels.analyses import solution as kernel_solution
+from rethink.kernels.analyses.choices import Validation, best, given_or_best
+from rethink.kernels.analyses.examples import Examples
+from rethink.kernels.analyses.interpolation import KernelInterpolation, RandomConvInterpolation
+from rethink.kernels.analyses.problems import BANKS, gabor, refuse_low_rank
+from rethink.kernels.analyses.state import KeptOnDisk, StateOnDisk
+from rethink.kernels.cholesky import factorize
+from rethink.kernels.conjugate_gradients import State
 from rethink.report.artefacts import script, write
 from rethink.report.results import Results
 from rethink.runs.analysis import Analysed
 from rethink.sweep.experiment import Experiment
-from rethink.theory import memory
-from rethink.theory.cholesky import factorize
-from rethink.theory.conjugate_gradients import State
 
 script("table3")  # from here on `experiments` can be imported
 rows = importlib.import_module("experiments.table3.rows")
@@ -43,7 +45,7 @@ def values(analysis: kernels.Analysis, folder: Path) -> dict[str, Any]:
 
 @pytest.fixture
 def small_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rethink.theory.random_features.PATCHES", 500)
+    monkeypatch.setattr("rethink.kernels.random_features.PATCHES", 500)
     monkeypatch.setattr(kernel_network, "FILTERS", 8)
 
 
@@ -184,7 +186,7 @@ def test_an_interrupted_sum_over_filters_goes_on_to_the_same_numbers(on_disk, tm
 def test_more_than_the_memory_is_refused_at_the_start(runs, monkeypatch, capsys):
     monkeypatch.setattr(memory, "available", lambda device: 120_000_000)
     built = []
-    monkeypatch.setattr("rethink.analyses.kernels.pixels", built.append)
+    monkeypatch.setattr("rethink.kernels.analyses.interpolation.pixels", built.append)
     arguments = ["analyze", "KernelInterpolation", "--dataset", "Synthetic", "--n", "512", "--sizes", "[100, 200, 300]"]
     with pytest.raises(SystemExit):
         main([*arguments, "--validation_size", "100"])
@@ -232,7 +234,9 @@ def test_a_linear_kernel_of_fewer_features_than_images_is_an_error_by_name(tmp_p
         refuse_low_rank(785, 784, "Use --kernel gaussian")
     with pytest.raises(UserError, match=r"144 features .* cannot fit 150 images exactly. Use more --filters, --n 144"):
         values(RandomConvInterpolation(dataset="Synthetic", filters=8, **SMALL), tmp_path)
-    monkeypatch.setattr("rethink.analyses.kernels.pixels", lambda images: images.flatten(1)[:, :100].float())
+    monkeypatch.setattr(
+        "rethink.kernels.analyses.interpolation.pixels", lambda images: images.flatten(1)[:, :100].float()
+    )
     with pytest.raises(UserError, match=r"100 features .* cannot fit 150 images exactly. Use --kernel gaussian"):
         values(KernelInterpolation(dataset="Synthetic", kernel="linear", **SMALL), tmp_path)
     found = values(KernelInterpolation(dataset="Synthetic", kernel="linear", l2=0.1, **SMALL), tmp_path)

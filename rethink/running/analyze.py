@@ -14,7 +14,6 @@ import numpy as np
 import torch
 from rich.console import Console
 
-from rethink.analyses import find_analyses
 from rethink.analyses.analysis import Analysis, Workplace
 from rethink.callbacks.record import finite
 from rethink.cluster import slurm
@@ -24,6 +23,7 @@ from rethink.errors import UserError, did_you_mean
 from rethink.files import write_atomically, write_text
 from rethink.running.findings import show
 from rethink.running.messages import Parser, root_cause
+from rethink.running.wings import find_analyses
 from rethink.runs.analysis import ARRAYS, FORMAT, analyses_folder
 from rethink.runs.environment import surroundings
 from rethink.runs.identity import analysis_id
