@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from processes import fork, kill_at_step
 from torch import Tensor, nn
 
-from rethink.analyses.analysis import Findings, Workplace
+from rethink.analyses.analysis import Context, Result
 from rethink.analyses.networks import at_the_end, initial
 from rethink.cli import main
 from rethink.errors import UserError
@@ -254,8 +254,8 @@ NETWORK = ("--model", "SmallAlexNet", "--trainer.max_epochs", "2", "--checkpoint
 NOISE = ("--data.randomization", "RandomLabels")
 
 
-def analyse(analysis: Any, tmp_path: Path) -> Findings:
-    found: Findings = analysis.analyse(Workplace(tmp_path))
+def analyse(analysis: Any, tmp_path: Path) -> Result:
+    found: Result = analysis.analyse(Context(tmp_path))
     return found
 
 

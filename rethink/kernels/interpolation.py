@@ -19,14 +19,11 @@ _GOOD_ENOUGH = {torch.float32: 1e-6, torch.float64: 1e-12}  # relative residual 
 
 @dataclass(frozen=True)
 class Solution:
-    """alpha (n, c) in float64, and as its certificate y - K alpha (n, c), with K computed anew in float64.
-
-    `steps` is the number of refinements, or of iterations where there is no factor.
-    """
+    """alpha (n, c) in float64, and as its certificate y - K alpha (n, c), with K computed anew in float64."""
 
     coefficients: Tensor
     residuals: Tensor
-    steps: int
+    refinements: int
 
     def relative_residual(self, targets: Tensor, columns: slice) -> dict[str, float]:
         """|K alpha - y| / |y| of some columns: by the Frobenius norm, and by the largest entry."""
@@ -51,20 +48,20 @@ def solve(
     points = torch.full((targets.shape[1],), gram.n) if points is None else points
     dtype = factor.panels[0].dtype
     targets = only_first(targets.double().to(gram.device).clone(), points)
-    found = factor.solve(targets.to(dtype), points).double()
-    residuals = _residuals(gram, found, targets, points, progress)
+    coefficients = factor.solve(targets.to(dtype), points).double()
+    residuals = _residuals(gram, coefficients, targets, points, progress)
     refinements = 0
     while refinements < REFINEMENTS and _size(residuals, targets) > _GOOD_ENOUGH[dtype]:
-        better = found + factor.solve(residuals.to(dtype), points).double()
-        theirs = _residuals(gram, better, targets, points, progress)
-        if not _size(theirs, targets) < _size(residuals, targets) / 2:
+        refined = coefficients + factor.solve(residuals.to(dtype), points).double()
+        left = _residuals(gram, refined, targets, points, progress)
+        if not _size(left, targets) < _size(residuals, targets) / 2:
             break
-        found, residuals, refinements = better, theirs, refinements + 1
-    return Solution(found, residuals, refinements)
+        coefficients, residuals, refinements = refined, left, refinements + 1
+    return Solution(coefficients, residuals, refinements)
 
 
-def _residuals(gram: Gram, found: Tensor, targets: Tensor, points: Tensor, progress: Progress) -> Tensor:
-    return only_first(targets - apply(gram, found, progress), points)
+def _residuals(gram: Gram, coefficients: Tensor, targets: Tensor, points: Tensor, progress: Progress) -> Tensor:
+    return only_first(targets - apply(gram, coefficients, progress), points)
 
 
 def _size(residuals: Tensor, targets: Tensor) -> float:
@@ -75,6 +72,31 @@ def _size(residuals: Tensor, targets: Tensor) -> float:
 def one_hot(labels: Tensor, classes: int) -> Tensor:
     """(n,) -> (n, classes) float64."""
     return torch.nn.functional.one_hot(labels, classes).double()
+
+
+def error_of_folds(gram: Tensor, labels: Tensor, classes: int, folds: int, l2: float = 0.0) -> float | None:
+    """Share of points that the other folds' minimum-norm solution gets wrong; None if K is singular.
+
+    Args:
+        gram: K (n, n) of training points, in any order that has nothing to do with their labels.
+        labels: (n,) int64.
+        classes: How many there are.
+        folds: The i-th point is in fold i modulo this.
+        l2: Added to the diagonal.
+    """
+    folds_of = torch.arange(len(labels), device=labels.device) % folds
+    wrong = 0
+    for fold in range(folds):
+        held, rest = (folds_of == fold).nonzero()[:, 0], (folds_of != fold).nonzero()[:, 0]
+        rows = gram[rest]
+        within = rows[:, rest]
+        within.diagonal().add_(l2)
+        factor, failed = torch.linalg.cholesky_ex(within)
+        if failed:
+            return None
+        alpha = torch.cholesky_solve(one_hot(labels[rest], classes).to(gram.dtype), factor)
+        wrong += int((rows[:, held].T @ alpha).argmax(1).ne(labels[held]).sum())
+    return wrong / len(labels)
 
 
 def norms(coefficients: Tensor, fitted: Tensor) -> dict[str, float]:
@@ -100,12 +122,12 @@ def norms(coefficients: Tensor, fitted: Tensor) -> dict[str, float]:
         "centred": identity - ones / classes,
         "class number": torch.arange(classes, dtype=inner.dtype, device=inner.device)[:, None],
     }
-    found = {}
+    values = {}
     for name, change in combined.items():
         by_class = (change.T @ inner @ change).diagonal().clamp_min(0).sqrt()
-        found[f"RKHS, {name}"] = math.hypot(*by_class.tolist())
+        values[f"RKHS, {name}"] = math.hypot(*by_class.tolist())
         if len(by_class) > 1:
-            found[f"RKHS, {name}, mean of a class"] = float(by_class.mean())
-            found[f"RKHS, {name}, largest of a class"] = float(by_class.max())
-        found[f"coefficients, {name}"] = float((change.T @ squares @ change).trace().clamp_min(0).sqrt())
-    return found
+            values[f"RKHS, {name}, mean of a class"] = float(by_class.mean())
+            values[f"RKHS, {name}, largest of a class"] = float(by_class.max())
+        values[f"coefficients, {name}"] = float((change.T @ squares @ change).trace().clamp_min(0).sqrt())
+    return values

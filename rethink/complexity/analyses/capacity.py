@@ -5,7 +5,7 @@ from typing import Any
 from jsonargparse.typing import OpenUnitInterval, PositiveInt
 from torch import nn
 
-from rethink.analyses.analysis import Analysis, Findings, Workplace
+from rethink.analyses.analysis import Analysis, Context, Result
 from rethink.complexity.capacity import (
     Architecture,
     examples_needed,
@@ -38,13 +38,13 @@ class Capacity(Analysis):
         self.examples = examples
         self.confidence = float(confidence)
 
-    def analyse(self, workplace: Workplace) -> Findings:
+    def analyse(self, context: Context) -> Result:
         """A row for each network, by name."""
         found = {}
         for number, (name, build) in enumerate(_NETWORKS.items(), start=1):
             found[name] = self._row(build())
-            workplace.progress("networks", number, len(_NETWORKS))
-        return Findings({"networks": found})
+            context.progress("networks", number, len(_NETWORKS))
+        return Result({"networks": found})
 
     def _row(self, model: Any) -> dict[str, float | None]:
         architecture = Architecture.of(model.network, model.image_shape)

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from jsonargparse.typing import PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
-from rethink.analyses.analysis import Findings, RunAnalysis, Workplace
+from rethink.analyses.analysis import Context, Result, RunAnalysis
 from rethink.analyses.networks import Network, at_the_end, initial
 from rethink.complexity import norms
 from rethink.complexity.analyses.weight_layers import fold_batch_norm, weight_layers
@@ -49,16 +49,16 @@ class NormMeasures(RunAnalysis):
         self.draws = draws
         self.examples = examples
 
-    def analyse(self, workplace: Workplace) -> Findings:
+    def analyse(self, context: Context) -> Result:
         """All measures by name, the margins, and the errors of the run at its last epoch."""
         (run,) = self.opened()
         trained, start = at_the_end(run), initial(run)
         logits, labels = trained.logits(trained.train), trained.train.labels
         gamma = norms.margin(logits, labels, 0.1)
-        over_margin = {"inverse_margin": 1.0, **_norms(trained, workplace)}
+        over_margin = {"inverse_margin": 1.0, **_norms(trained, context)}
         measures: dict[str, float | None] = {
             **{name: value / gamma if gamma > 0 else None for name, value in over_margin.items()},
-            **self._over_no_margin(trained, start, workplace),
+            **self._over_no_margin(trained, start, context),
         }
         train, test = run.final("train/accuracy"), run.final("test/accuracy")
         values = {
@@ -70,15 +70,15 @@ class NormMeasures(RunAnalysis):
             "train_error": None if train is None else 1 - train,
             "test_error": None if test is None else 1 - test,
         }
-        return Findings(values)
+        return Result(values)
 
-    def _over_no_margin(self, trained: Network, start: Network, workplace: Workplace) -> dict[str, float]:
+    def _over_no_margin(self, trained: Network, start: Network, context: Context) -> dict[str, float]:
         network, first = _folded(trained), _folded(start)
         shape, n = trained.model.image_shape, len(trained.train)
         norm, distance = norms.parameter_norm(network), norms.distance(network, first)
         inputs, labels = _some_examples(trained, self.examples)
-        sharpness = self._sharpness(network, inputs, labels, self.sigma, False, workplace)
-        relative = self._sharpness(network, inputs, labels, self.relative_sigma, True, workplace)
+        sharpness = self._sharpness(network, inputs, labels, self.sigma, False, context)
+        relative = self._sharpness(network, inputs, labels, self.relative_sigma, True, context)
         return {
             "parameter_norm": norm,
             "distance": distance,
@@ -96,25 +96,25 @@ class NormMeasures(RunAnalysis):
         labels: Tensor,
         sigma: float,
         relative: bool,
-        workplace: Workplace,
+        context: Context,
     ) -> float:
         """Mean increase of the training loss under noise on the weights."""
         increases = []
         before = _loss(network, inputs, labels)
         for noisy in norms.perturbed(network, sigma, self.draws, self.seed, relative):
             increases.append(_loss(noisy, inputs, labels) - before)
-            workplace.progress("perturbations", len(increases), self.draws)
+            context.progress("perturbations", len(increases), self.draws)
         return sum(increases) / len(increases)
 
 
-def _norms(trained: Network, workplace: Workplace) -> dict[str, float]:
+def _norms(trained: Network, context: Context) -> dict[str, float]:
     """Those that are taken over the margin."""
     network, shape = _folded(trained), trained.model.image_shape
     layers = weight_layers(network, shape)
     spectral = []
     for layer in layers:
         spectral.append(norms.spectral_norm(layer))
-        workplace.progress("spectral norms", len(spectral), len(layers))
+        context.progress("spectral norms", len(spectral), len(layers))
     return {
         "frobenius_product": math.prod(map(norms.frobenius_norm, layers)),
         "spectral_product": math.prod(spectral),

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from rethink.analyses.analysis import Findings, RunAnalysis, Workplace
+from rethink.analyses.analysis import Context, Result, RunAnalysis
 from rethink.analyses.networks import Network, at_the_end
 from rethink.complexity.stability import largest_change, mean_change, probability_loss, zero_one_loss
 from rethink.data.split import Split
@@ -30,7 +30,7 @@ class UniformStability(RunAnalysis):
     def __init__(self, runs: list[str], seed: int = 0) -> None:
         super().__init__(runs, seed)
 
-    def analyse(self, workplace: Workplace) -> Findings:
+    def analyse(self, context: Context) -> Result:
         """Means over the left-out examples, and the largest changes over all of them."""
         whole, without = _sorted_out(self.opened())
         reference = at_the_end(whole)
@@ -38,7 +38,7 @@ class UniformStability(RunAnalysis):
         rows = []
         for number, run in enumerate(without, start=1):
             rows.append(_changes(before, _all_logits(at_the_end(run)), reference, _left_out(run)))
-            workplace.progress("left-out examples", number, len(without))
+            context.progress("left-out examples", number, len(without))
         values: dict[str, Any] = {
             "data": whole.record["data"]["class"],
             "train_size": len(reference.train),
@@ -48,7 +48,7 @@ class UniformStability(RunAnalysis):
             "mean": {name: sum(row[name] for row in rows) / len(rows) for name in rows[0]},
             "each": {name: [row[name] for row in rows] for name in rows[0]},
         }
-        return Findings(values)
+        return Result(values)
 
 
 def _sorted_out(runs: list[Run]) -> tuple[Run, list[Run]]:

@@ -8,7 +8,7 @@ from jsonargparse.typing import PositiveInt
 from torch import Tensor
 
 from rethink import randomness
-from rethink.analyses.analysis import Findings, RunAnalysis, Workplace
+from rethink.analyses.analysis import Context, Result, RunAnalysis
 from rethink.analyses.networks import Network, after_epoch, at_the_end, initial
 from rethink.inside.alignment import (
     covariance,
@@ -52,7 +52,7 @@ class Alignment(RunAnalysis):
         self.epochs = epochs
         self.images = images
 
-    def analyse(self, workplace: Workplace) -> Findings:
+    def analyse(self, context: Context) -> Result:
         run = the_run(self)
         last = int(run.record["final"]["epoch"])
         end = at_the_end(run)
@@ -62,7 +62,7 @@ class Alignment(RunAnalysis):
         found, along = [], []
         wanted = [0, *sorted({epoch for epoch in self.epochs if epoch < last}), last]
         for number, epoch in enumerate(wanted):
-            workplace.progress("epochs", number, len(wanted))
+            context.progress("epochs", number, len(wanted))
             network = end if epoch == last else initial(run) if epoch == 0 else after_epoch(run, epoch)
             weights = first_layer(network.model.network).weight.detach().flatten(1).double()
             turned = covariance([weights @ components])
@@ -85,7 +85,7 @@ class Alignment(RunAnalysis):
             "data in the first tenth": float(shares[: _tenth(inputs)].sum()),
         }
         arrays = {"data": shares[:_KEPT], "weights": torch.stack(along)[:, :_KEPT]}
-        return Findings(values, {name: array.numpy().astype(np.float32) for name, array in arrays.items()})
+        return Result(values, {name: array.numpy().astype(np.float32) for name, array in arrays.items()})
 
     def _seen(self, network: Network) -> Iterator[Tensor]:
         order = randomness.permutation(randomness.key(self.seed, "alignment"), len(network.train))

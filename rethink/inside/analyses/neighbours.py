@@ -8,7 +8,7 @@ from jsonargparse.typing import PositiveInt
 import rethink.data
 import rethink.randomization
 from rethink import randomness
-from rethink.analyses.analysis import Analysis, Findings, Workplace
+from rethink.analyses.analysis import Analysis, Context, Result
 from rethink.data import ImageDataModule
 from rethink.discovery import subclasses
 from rethink.errors import UserError, did_you_mean
@@ -50,7 +50,7 @@ class NearestNeighbours(Analysis):
         self.n = n
         self.queries = queries
 
-    def analyse(self, workplace: Workplace) -> Findings:
+    def analyse(self, context: Context) -> Result:
         data = self.dataset(randomization=self.randomization(), train_size=self.n, test_size=1)
         data.setup()
         train = data.splits["train"]
@@ -61,7 +61,7 @@ class NearestNeighbours(Analysis):
         found = []
         parts = queries.split(_CHUNK)
         for number, some in enumerate(parts):
-            workplace.progress("images", number * _CHUNK, len(queries))
+            context.progress("images", number * _CHUNK, len(queries))
             found.append(nearest_differently_labelled(images, train.labels, some)[0])
         distances = torch.cat(found)
         if not torch.isfinite(distances).all():
@@ -74,7 +74,7 @@ class NearestNeighbours(Analysis):
             "smallest": float(distances.min()),
             **{name: float(distances.quantile(share)) for name, share in _QUANTILES.items()},
         }
-        return Findings(values)
+        return Result(values)
 
 
 def _known(option: str, name: str, known: dict[str, Any]) -> Any:

@@ -6,7 +6,7 @@ from jsonargparse.typing import PositiveInt
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from rethink.analyses.analysis import Findings, RunAnalysis, Workplace
+from rethink.analyses.analysis import Context, Result, RunAnalysis
 from rethink.analyses.networks import Network, at_the_end, initial
 from rethink.inside.alignment import first_layer
 from rethink.inside.analyses.layers import each_layer, the_run
@@ -43,7 +43,7 @@ class LayerPictures(RunAnalysis):
         self.images = images
         self.maps = maps
 
-    def analyse(self, workplace: Workplace) -> Findings:
+    def analyse(self, context: Context) -> Result:
         run = the_run(self)
         networks = {"trained": at_the_end(run), "untrained": initial(run)}
         trained = weights_as_images(networks["trained"])
@@ -69,7 +69,7 @@ class LayerPictures(RunAnalysis):
             },
             "layers": {layer: chosen.tolist() for layer, chosen in channels.items()},
         }
-        return Findings(values, arrays)
+        return Result(values, arrays)
 
     def _outputs(self, network: Network) -> dict[str, Tensor]:
         """Of the images and of every layer that has maps."""

@@ -7,7 +7,7 @@ from jsonargparse.typing import PositiveInt
 from torch import Tensor
 
 from rethink import randomness
-from rethink.analyses.analysis import Findings, RunAnalysis, Workplace
+from rethink.analyses.analysis import Context, Result, RunAnalysis
 from rethink.analyses.networks import Network, at_the_end, initial
 from rethink.inside.analyses.layers import features, the_run
 from rethink.inside.probes import condensed, fit_probe
@@ -34,14 +34,14 @@ class Probes(RunAnalysis):
         self.images = images
         self.features = features
 
-    def analyse(self, workplace: Workplace) -> Findings:
+    def analyse(self, context: Context) -> Result:
         run = the_run(self)
         networks = {"trained": at_the_end(run), "untrained": initial(run)}
         values: dict[str, Any] = {"classes": run.num_classes}
         for number, (name, network) in enumerate(networks.items()):
-            workplace.progress("networks", number, len(networks))
+            context.progress("networks", number, len(networks))
             values[name] = self._probe(network, values)
-        return Findings(values)
+        return Result(values)
 
     def _probe(self, network: Network, values: dict[str, Any]) -> list[dict[str, Any]]:
         train, test = network.train, network.data.splits["test_randomized"]

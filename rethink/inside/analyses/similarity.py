@@ -9,7 +9,7 @@ from jsonargparse.typing import PositiveInt
 from torch import Tensor
 
 from rethink import randomness
-from rethink.analyses.analysis import Findings, RunAnalysis, Workplace
+from rethink.analyses.analysis import Context, Result, RunAnalysis
 from rethink.analyses.networks import at_the_end, initial
 from rethink.data import ImageDataModule
 from rethink.data.split import Split
@@ -35,14 +35,14 @@ class Similarity(RunAnalysis):
         super().__init__(runs, seed)
         self.images = images
 
-    def analyse(self, workplace: Workplace) -> Findings:
+    def analyse(self, context: Context) -> Result:
         runs = self.opened()
         if len(found := sorted({run.architecture for run in runs})) > 1:
             raise UserError(f"--runs: Similarity compares layer with layer, and these are {', '.join(found)}.")
         grams: dict[tuple[str, bool], dict[str, Tensor]] = {}
         begun: dict[int, str] = {}
         for number, run in enumerate(runs):
-            workplace.progress("networks", number, len(runs))
+            context.progress("networks", number, len(runs))
             grams[run.run_id, True] = self._grams(run, trained=True)
             if run.setting.weights_from is None and run.seed not in begun:
                 begun[run.seed] = run.run_id
@@ -55,7 +55,7 @@ class Similarity(RunAnalysis):
             pairs.append({"networks": [_named(one), _named(other)], "same layer": matrix.diagonal().tolist()})
             matrices.append(matrix.astype(np.float32))
         values = {"layers": layers, "networks": [_named(network) for network in grams], "pairs": pairs}
-        return Findings(values, {"matrices": np.array(matrices)} if matrices else {})
+        return Result(values, {"matrices": np.array(matrices)} if matrices else {})
 
     def _grams(self, run: Run, *, trained: bool) -> dict[str, Tensor]:
         network = at_the_end(run) if trained else initial(run)

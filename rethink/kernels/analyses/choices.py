@@ -1,6 +1,6 @@
 """What the paper does not say of Table 3, chosen by cross-validation on training images: bandwidth, wavelets, l2."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -8,9 +8,8 @@ import torch
 from torch import Tensor
 
 from rethink.errors import UserError
-from rethink.kernels.analyses.examples import Examples
-from rethink.kernels.cross_validation import error_of_folds
 from rethink.kernels.gram import Gram, Progress, squared_distances
+from rethink.kernels.interpolation import error_of_folds
 
 MULTIPLES = (0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0)  # gammas, over the median squared distance
 L2S = (0.0, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1)  # over the mean of K's diagonal
@@ -21,17 +20,15 @@ Chosen = float | Literal["cross_validated"]
 
 @dataclass(frozen=True)
 class Validation:
-    """The first training images, which are a random subset, on which choices are made. Test images are not here."""
+    """The first training images, which are a random subset, on which choices are made. Test images are not here.
+
+    labels: (n,) int64, the true ones. classes: How many there are. folds: Of the cross-validation.
+    """
 
     labels: Tensor
     classes: int
     folds: int
     progress: Progress
-
-    @classmethod
-    def of(cls, examples: Examples, size: int, folds: int, progress: Progress) -> "Validation":
-        """On so many of the training images, or all if there are fewer."""
-        return cls(examples.labels["true labels"][:size], examples.classes, folds, progress)
 
     @property
     def n(self) -> int:
@@ -40,39 +37,28 @@ class Validation:
 
     def gammas(self, points: Tensor) -> list[Row]:
         """The error of each bandwidth of the Gaussian kernel on points (n, d), of which the first are taken."""
-        some = points[: self.n].double()
-        distances = squared_distances(some, some)
+        first = points[: self.n].double()
+        distances = squared_distances(first, first)
         typical = float(distances[distances > 0].median())
-        found = []
-        for done, multiple in enumerate(MULTIPLES):
-            gamma = multiple / typical
-            gram = (distances * -gamma).exp_().fill_diagonal_(1.0)
-            found.append({"gamma": gamma, "error": self._error(gram, 0.0)})
-            self.progress("cross-validation of gamma", done + 1, len(MULTIPLES))
-        return found
+        gammas = [multiple / typical for multiple in MULTIPLES]
+        return self._rows("gamma", gammas, lambda gamma: ((distances * -gamma).exp_().fill_diagonal_(1.0), 0.0))
 
-    def l2s(self, gram: Gram) -> "Validated":
+    def l2s(self, gram: Gram) -> list[Row]:
         """The error of each l2, in units of the mean of K's diagonal."""
-        every = slice(0, self.n)
-        block = gram.block(every, every, torch.float64)
+        first = slice(0, self.n)
+        block = gram.block(first, first, torch.float64)
         unit = float(block.diagonal().mean())
-        found = []
-        for done, l2 in enumerate(L2S):
-            found.append({"l2": l2, "error": self._error(block, l2 * unit)})
-            self.progress("cross-validation of l2", done + 1, len(L2S))
-        return Validated(self.n, self.folds, found)
+        return self._rows("l2", L2S, lambda l2: (block, l2 * unit))
 
-    def _error(self, gram: Tensor, l2: float) -> float | None:
-        return error_of_folds(gram, self.labels.to(gram.device), self.classes, self.folds, l2)
-
-
-@dataclass(frozen=True)
-class Validated:
-    """The errors of each l2, on n images in folds."""
-
-    n: int
-    folds: int
-    l2s: list[Row]
+    def _rows(self, option: str, values: Sequence[float], solved: Callable[[float], tuple[Tensor, float]]) -> list[Row]:
+        """The error of each value, of which `solved` gives the matrix and what is added to its diagonal."""
+        rows = []
+        for done, value in enumerate(values, start=1):
+            gram, l2 = solved(value)
+            error = error_of_folds(gram, self.labels.to(gram.device), self.classes, self.folds, l2)
+            rows.append({option: value, "error": error})
+            self.progress(f"cross-validation of {option}", done, len(values))
+        return rows
 
 
 def given_or_best(given: Chosen, rows: Sequence[Row], option: str) -> float:
@@ -82,9 +68,9 @@ def given_or_best(given: Chosen, rows: Sequence[Row], option: str) -> float:
 
 def best(rows: Sequence[Row], option: str) -> Row:
     """The row with the least error, the first of equal ones."""
-    known = [row for row in rows if row["error"] is not None]
-    if not known:
+    regular = [row for row in rows if row["error"] is not None]
+    if not regular:
         raise UserError(
             f"every kernel matrix of the cross-validation of {option} is singular. Give a number: --{option}."
         )
-    return min(known, key=lambda row: float(row["error"]))
+    return min(regular, key=lambda row: float(row["error"]))

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from rethink import data, randomness
 from rethink.analyses import memory
-from rethink.analyses.analysis import Analysis, Findings, Workplace
+from rethink.analyses.analysis import Analysis, Context, Result
 from rethink.data import ImageDataModule
 from rethink.data.split import Split
 from rethink.errors import UserError
@@ -88,7 +88,7 @@ class ImplicitRegularization(Analysis):
         self.adam_steps = adam_steps
         self.adam_rate = adam_rate
 
-    def analyse(self, workplace: Workplace) -> Findings:
+    def analyse(self, context: Context) -> Result:
         """Trains by each algorithm, and compares where they end."""
         train, test, classes = self._data()
         layer = _RandomLayer.drawn(self.d, train, self.seed)
@@ -98,10 +98,10 @@ class ImplicitRegularization(Analysis):
         for name, (path, limit) in self._algorithms(problem, measure.least).items():
             steps = self.adam_steps if name == ADAM else self.steps
             with _one_thread():
-                curves[name], solutions[name] = measure.followed(_shown(path, name, steps, workplace), limit)
+                curves[name], solutions[name] = measure.followed(_shown(path, name, steps, context), limit)
         unseen = problem.unseen(self._start(measure.least))
         solutions[FAR] = measure.least + 10 * measure.least.norm() / unseen.norm() * unseen
-        workplace.progress("test errors and Hessians", 0, 1)
+        context.progress("test errors and Hessians", 0, 1)
         test_errors = _test_errors(layer, test, solutions)
         described = {
             name: measure.of(weights) | {"test_error": test_errors[name]} for name, weights in solutions.items()
@@ -114,7 +114,7 @@ class ImplicitRegularization(Analysis):
             "solutions": described,
             "hessian": {name: _curvature(problem, solutions, loss) for name, loss in LOSSES.items()},
         }
-        return Findings(values)
+        return Result(values)
 
     def _data(self) -> tuple[Split, Split, int]:
         """Training set, test set and number of classes."""
@@ -203,10 +203,10 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def _shown(path: Path, name: str, steps: int, workplace: Workplace) -> Path:
+def _shown(path: Path, name: str, steps: int, context: Context) -> Path:
     """The same, with its progress."""
     for step, weights in path:
-        workplace.progress(f"{name}, step", step, steps)
+        context.progress(f"{name}, step", step, steps)
         yield step, weights
 
 

@@ -1,14 +1,15 @@
 """Table 3: kernel machines that fit the training set exactly, with the least norm."""
 
-from typing import Literal
+from collections.abc import Sequence
+from typing import Any, Literal
 
 from jsonargparse.typing import NonNegativeFloat, PositiveFloat, PositiveInt
 
 from rethink.analyses import memory
-from rethink.analyses.analysis import Analysis, Findings, Workplace
+from rethink.analyses.analysis import Analysis, Context, Result
 from rethink.errors import UserError
-from rethink.kernels.analyses import random_conv as kernel_network
-from rethink.kernels.analyses.choices import Chosen, Validation
+from rethink.kernels.analyses import random_conv
+from rethink.kernels.analyses.choices import Chosen, Validation, given_or_best
 from rethink.kernels.analyses.examples import Dataset, Examples
 from rethink.kernels.analyses.problems import (
     LARGEST_BANK,
@@ -20,13 +21,77 @@ from rethink.kernels.analyses.problems import (
     pixels,
     refuse_low_rank,
 )
-from rethink.kernels.analyses.random_conv import random_conv
-from rethink.kernels.analyses.solution import Precision, Solver, numbers
-
-_LESS = "Fewer --sizes and a smaller --validation_size may take less, too."
+from rethink.kernels.analyses.solution import DTYPES, Precision, Solver, memory_needed
 
 
-class KernelInterpolation(Analysis):
+class _Interpolation(Analysis):
+    """What the rows of Table 3 have in common: the images, and one kernel matrix for all that is solved.
+
+    Args:
+        dataset: Which images.
+        n: Number of training images. Default: all.
+        sizes: Also solved on the first so many of them, with the same factor.
+        validation_size: Number of training images for the cross-validation.
+        folds: Of the cross-validation.
+        precision: Of the factor; residuals are float64 in any case.
+        seed: Seed of everything that is drawn.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        n: PositiveInt | None,
+        sizes: list[PositiveInt] | None,
+        validation_size: PositiveInt,
+        folds: PositiveInt,
+        precision: Precision,
+        seed: int,
+    ) -> None:
+        super().__init__(seed)
+        if not 2 <= folds <= validation_size:
+            raise UserError(
+                f"--folds {folds}: cross-validation on {validation_size} images needs from 2 to {validation_size} "
+                "folds."
+            )
+        self.dataset = dataset
+        self.n = n
+        self.sizes = sizes or []
+        self.validation_size = validation_size
+        self.folds = folds
+        self.dtype = DTYPES[precision]
+
+    def _solve(self, l2s: Sequence[Chosen], context: Context) -> list[dict[str, Any]]:
+        """Chooses what is open, factors K, solves for both kinds of labels and all sizes with each l2, and tests."""
+        examples = Examples.load(self.dataset, self.n, self.seed)
+        if beyond := [size for size in self.sizes if size > examples.n]:
+            raise UserError(f"--sizes {beyond}: there are {examples.n} training images (--n). Choose smaller ones.")
+        sizes = sorted({*self.sizes, examples.n})
+        labels = examples.labels["true labels"][: self.validation_size]
+        validation = Validation(labels, examples.classes, self.folds, context.progress)
+
+        def needed(n: int) -> int:
+            columns = 2 * len(sizes) * examples.classes
+            solving = memory_needed(n, len(examples.test), columns, validation.n, self.dtype)
+            return self._memory_needed(n, examples, solving)
+
+        what, less = f"The kernel machine of {examples.n:,} images", "Fewer --sizes and a smaller --validation_size"
+        memory.require(needed, examples.n, what, f"{less} may take less, too.", device())
+        problem = self._problem(examples, validation, context)
+        rows = validation.l2s(problem.gram)
+        described = {"n": validation.n, "folds": validation.folds, **problem.validation, "l2": rows}
+        solver = Solver(examples, sizes, self.dtype, context)
+        return [solver.values(problem, given_or_best(l2, rows, "l2")) | {"validation": described} for l2 in l2s]
+
+    def _problem(self, examples: Examples, validation: Validation, context: Context) -> Problem:
+        """The kernel matrix, and what it predicts."""
+        raise NotImplementedError
+
+    def _memory_needed(self, n: int, examples: Examples, solving: int) -> int:
+        """Bytes for n training images, of which solving alone needs so many."""
+        raise NotImplementedError
+
+
+class KernelInterpolation(_Interpolation):
     """A row of Table 3: the kernel machine that fits the training set exactly, with the least norm.
 
     Solves K alpha = y for one-hot targets, with true and with random labels, and reports test error, the residual
@@ -43,7 +108,6 @@ class KernelInterpolation(Analysis):
         sizes: Also solved on the first so many of them, with the same factor.
         validation_size: Number of training images for the cross-validation.
         folds: Of the cross-validation.
-        solver: exact, by a Cholesky factor, or iterative, by conjugate gradients, where the factor does not fit.
         precision: Of the factor; residuals are float64 in any case.
         seed: Seed of subset and order of the images, and of the random labels.
     """
@@ -59,57 +123,37 @@ class KernelInterpolation(Analysis):
         sizes: list[PositiveInt] | None = None,
         validation_size: PositiveInt = 5_000,
         folds: PositiveInt = 5,
-        solver: Literal["exact", "iterative"] = "exact",
         precision: Precision = "float32",
         seed: int = 0,
     ) -> None:
-        super().__init__(seed)
-        self.dataset = dataset
+        super().__init__(dataset, n, sizes, validation_size, folds, precision, seed)
         self.features = features
         self.kernel = kernel
         self.gamma = gamma
         self.l2 = l2
-        self.n = n
-        self.sizes = sizes or []
-        self.validation_size = validation_size
-        self.folds = folds
-        self.solver = Solver.of(solver, precision)
-        if sizes and solver == "iterative":
-            raise UserError("--sizes needs the factor of --solver exact. Leave it out, or give smaller --n.")
         if features == "gabor" and kernel == "linear":
             raise UserError("--features gabor goes with --kernel gaussian: the wavelets are fewer than the images.")
-        _check_folds(folds, validation_size)
 
-    def analyse(self, workplace: Workplace) -> Findings:
+    def analyse(self, context: Context) -> Result:
         """Chooses what is open, factors K, solves for both kinds of labels and all sizes, and tests."""
-        examples = Examples.load(self.dataset, self.n, self.seed)
-        sizes = _rising(self.sizes, examples.n)
-        validation = Validation.of(examples, self.validation_size, self.folds, workplace.progress)
-        columns = 2 * len(sizes) * examples.classes
+        (values,) = self._solve([self.l2], context)
+        return Result(values)
 
-        def needed(n: int) -> int:
-            points = 4 * (n + len(examples.test)) * max(examples.train[0].numel(), LARGEST_BANK)
-            return points + self.solver.memory_needed(n, len(examples.test), columns, validation.n)
+    def _memory_needed(self, n: int, examples: Examples, solving: int) -> int:
+        return 4 * (n + len(examples.test)) * max(examples.train[0].numel(), LARGEST_BANK) + solving
 
-        what = f"The kernel machine of {examples.n:,} images"
-        less = f"--solver iterative needs no factor. {_LESS}" if self.solver.exact else ""
-        memory.require(needed, examples.n, what, less, device())
-        problem = self._problem(examples, validation)
-        told = validation.l2s(problem.gram)
-        return Findings(numbers(problem, examples, sizes, self.l2, self.solver, told, workplace))
-
-    def _problem(self, examples: Examples, validation: Validation) -> Problem:
+    def _problem(self, examples: Examples, validation: Validation, context: Context) -> Problem:
         if self.features == "gabor":
             return gabor(examples.train, examples.test, self.gamma, validation)
         train, test = pixels(examples.train), pixels(examples.test)
-        if self.kernel == "linear":
-            if self.l2 == 0:
-                refuse_low_rank(len(train), train.shape[1], "Use --kernel gaussian")
-            return linear(train, test)
-        return gaussian(train, test, self.gamma, validation.gammas(train))
+        if self.kernel == "gaussian":
+            return gaussian(train, test, self.gamma, validation.gammas(train))
+        if self.l2 == 0:
+            refuse_low_rank(len(train), train.shape[1], "Use --kernel gaussian")
+        return linear(train, test)
 
 
-class RandomConvInterpolation(Analysis):
+class RandomConvInterpolation(_Interpolation):
     """A row of Table 3: the least-norm fit on the features of a random convolutional network (Coates & Ng).
 
     The network's filters are random patches of training images. As KernelInterpolation with the linear kernel of these
@@ -140,48 +184,19 @@ class RandomConvInterpolation(Analysis):
         precision: Precision = "float64",
         seed: int = 0,
     ) -> None:
-        super().__init__(seed)
-        self.dataset = dataset
+        super().__init__(dataset, n, sizes, validation_size, folds, precision, seed)
         self.filters = filters
         self.l2: list[Chosen] = [*l2] if l2 else [0.0]
-        self.n = n
-        self.sizes = sizes or []
-        self.validation_size = validation_size
-        self.folds = folds
-        self.solver = Solver.of("exact", precision)
-        _check_folds(folds, validation_size)
 
-    def analyse(self, workplace: Workplace) -> Findings:
+    def analyse(self, context: Context) -> Result:
         """Sums up K, factors it, solves for both kinds of labels and all sizes, and tests."""
-        examples = Examples.load(self.dataset, self.n, self.seed)
-        sizes = _rising(self.sizes, examples.n)
-        validation = Validation.of(examples, self.validation_size, self.folds, workplace.progress)
-        columns = 2 * len(sizes) * examples.classes
+        rows = self._solve(self.l2, context)
+        return Result({"filters": self.filters, "n": rows[0]["n"], "rows": rows})
 
-        def needed(n: int) -> int:
-            factoring = self.solver.memory_needed(n, len(examples.test), columns, validation.n)
-            return kernel_network.memory_needed(n, len(examples.test), factoring)
+    def _memory_needed(self, n: int, examples: Examples, solving: int) -> int:
+        return random_conv.memory_needed(n, len(examples.test), solving)
 
-        what = f"The kernel machine of {examples.n:,} images"
-        memory.require(needed, examples.n, what, _LESS, device())
+    def _problem(self, examples: Examples, validation: Validation, context: Context) -> Problem:
         if 0 in self.l2:
-            refuse_low_rank(examples.n, 2 * kernel_network.WINDOWS * self.filters, "Use more --filters")
-        problem = random_conv(examples, self.filters, workplace.folder, self.seed, workplace.progress)
-        told = validation.l2s(problem.gram)
-        rows = [numbers(problem, examples, sizes, l2, self.solver, told, workplace) for l2 in self.l2]
-        return Findings({"filters": self.filters, "n": examples.n, "rows": rows})
-
-
-def _rising(sizes: list[int], n: int) -> list[int]:
-    """The sizes and n itself; a UserError for one that is larger."""
-    if beyond := [size for size in sizes if size > n]:
-        raise UserError(f"--sizes {beyond}: there are {n} training images (--n). Choose smaller ones.")
-    return sorted({*sizes, n})
-
-
-def _check_folds(folds: int, validation_size: int) -> None:
-    """Refuses a cross-validation that cannot be."""
-    if not 2 <= folds <= validation_size:
-        raise UserError(
-            f"--folds {folds}: cross-validation on {validation_size} images needs from 2 to {validation_size} folds."
-        )
+            refuse_low_rank(examples.n, 2 * random_conv.WINDOWS * self.filters, "Use more --filters")
+        return random_conv.random_conv(examples, self.filters, context.folder, self.seed, context.progress)

@@ -5,14 +5,13 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from rethink.files import write_text
 from rethink.kernels.analyses.examples import Examples
 from rethink.kernels.analyses.problems import Problem, device
-from rethink.kernels.analyses.state import save
+from rethink.kernels.analyses.state import load, panel_file, save
 from rethink.kernels.cholesky import PANEL, bytes_needed
 from rethink.kernels.gram import BLOCK, PackedGram, Progress, blocks
 from rethink.kernels.random_features import RandomConvNet
@@ -40,23 +39,19 @@ class Sums:
     @classmethod
     def begun(cls, folder: Path, train: int, test: int) -> "Sums":
         """From the last state that was kept whole, or from nothing."""
-        for kept in sorted(folder.glob("sums_*/whole"), reverse=True):
-            return cls._read(folder, kept.parent, train)
-        panels = [torch.zeros(train - its.start, its.stop - its.start, dtype=torch.float64, device=device())
-                  for its in blocks(train, PANEL)]  # fmt: skip
+        parts = blocks(train, PANEL)
+        for whole in sorted(folder.glob("sums_*/whole"), reverse=True):
+            kept = whole.parent
+            panels = [load(panel_file(kept, index)).to(device()) for index in range(len(parts))]
+            return cls(folder, panels, load(kept / "cross.npy").to(device()), int(kept.name.removeprefix("sums_")))
+        shapes = [(train - part.start, part.stop - part.start) for part in parts]
+        panels = [torch.zeros(shape, dtype=torch.float64, device=device()) for shape in shapes]
         return cls(folder, panels, torch.zeros(test, train, device=device()), 0)
 
-    @classmethod
-    def _read(cls, folder: Path, kept: Path, train: int) -> "Sums":
-        files = [kept / f"panel_{index:04d}.npy" for index in range(len(blocks(train, PANEL)))]
-        panels = [torch.from_numpy(np.load(file)).to(device()) for file in files]
-        cross = torch.from_numpy(np.load(kept / "cross.npy")).to(device())
-        return cls(folder, panels, cross, int(kept.name.removeprefix("sums_")))
-
     def add(self, train: Tensor, test: Tensor, filters: int) -> None:
-        """Adds the products of some filters' features, (n, d) and (m, d)."""
-        for its, panel in zip(blocks(len(train), PANEL), self.panels, strict=True):
-            panel += train[its.start :] @ train[its].T
+        """Adds the products of the features of further filters, (n, d) and (m, d)."""
+        for part, panel in zip(blocks(len(train), PANEL), self.panels, strict=True):
+            panel += train[part.start :] @ train[part].T
         for rows in blocks(len(test), BLOCK):
             self.cross[rows] += test[rows] @ train.T
         self.filters += filters
@@ -65,7 +60,7 @@ class Sums:
         """Writes this state, then removes the one before: at any moment one of them is whole."""
         folder = self.folder / f"sums_{self.filters:08d}"
         for index, panel in enumerate(self.panels):
-            save(folder / f"panel_{index:04d}.npy", panel)
+            save(panel_file(folder, index), panel)
         save(folder / "cross.npy", self.cross)
         write_text(folder / "whole", "")
         for other in self.folder.glob("sums_*"):
@@ -75,11 +70,9 @@ class Sums:
 
     def on_disk(self) -> list[Tensor]:
         """The panels as files in memory's place, which the system reads when they are used."""
-        folder = self.keep()
-        count = len(self.panels)
+        folder, count = self.keep(), len(self.panels)
         self.panels.clear()
-        files = [folder / f"panel_{index:04d}.npy" for index in range(count)]
-        return [torch.from_numpy(np.load(file, mmap_mode="c")) for file in files]
+        return [load(panel_file(folder, index), mapped=True) for index in range(count)]
 
 
 def memory_needed(n: int, test: int, factoring: int) -> int:
@@ -99,9 +92,9 @@ def random_conv(examples: Examples, filters: int, folder: Path, seed: int, progr
     sums = Sums.begun(folder, examples.n, len(examples.test))
     kept = time.monotonic()
     while sums.filters < filters:
-        some = RandomConvNet(network.filters[sums.filters : sums.filters + FILTERS])
-        train, test = (some.features(images.to(device())) for images in (examples.train, examples.test))
-        sums.add(train, test, len(some.filters))
+        block = RandomConvNet(network.filters[sums.filters : sums.filters + FILTERS])
+        train, test = (block.features(images.to(device())) for images in (examples.train, examples.test))
+        sums.add(train, test, len(block.filters))
         progress("kernel matrix, filters", sums.filters, filters)
         if time.monotonic() - kept > _EVERY:
             sums.keep()
@@ -114,4 +107,4 @@ def random_conv(examples: Examples, filters: int, folder: Path, seed: int, progr
     gram = PackedGram(sums.on_disk() if _to_disk(examples.n) else sums.panels, examples.n)
     unit = float(torch.cat([panel.diagonal() for panel in gram.panels]).mean())
     chosen = {"filters": filters, "dimension": 2 * WINDOWS * filters}
-    return Problem(gram, predicted, unit, "choose more --filters.", chosen, regularized="--l2 '[0.000001]'")
+    return Problem(gram, predicted, unit, "choose more --filters.", chosen, option="--l2 '[{}]'")

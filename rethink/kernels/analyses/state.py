@@ -1,4 +1,4 @@
-"""What is finished of a solution, on disk, so that an interrupted one goes on: panels of a factor, or an iteration."""
+"""What is finished of a solution, on disk, so that an interrupted one goes on: tensors, and panels of a factor."""
 
 import time
 from dataclasses import dataclass, field
@@ -10,7 +10,6 @@ from torch import Tensor
 
 from rethink.files import write_atomically
 from rethink.kernels.cholesky import Kept
-from rethink.kernels.conjugate_gradients import State
 
 _EVERY = 60.0  # seconds of work that may be lost; what is faster writes nothing
 
@@ -26,51 +25,30 @@ class KeptOnDisk(Kept):
 
     def get(self, index: int) -> Tensor | None:
         """A finished panel; None if it was not written."""
-        file = self._file(index)
-        return torch.from_numpy(np.load(file)) if file.exists() else None
+        file = panel_file(self.folder, index)
+        return load(file) if file.exists() else None
 
     def put(self, index: int, panel: Tensor) -> None:
-        """Told of every panel that is finished."""
+        """Takes a panel that is finished."""
         self._waiting[index] = panel
         if time.monotonic() - self._written >= self.every:
-            for number, each in self._waiting.items():
-                save(self._file(number), each)
+            for number, finished in self._waiting.items():
+                save(panel_file(self.folder, number), finished)
             self._waiting.clear()
             self._written = time.monotonic()
 
-    def _file(self, index: int) -> Path:
-        return self.folder / f"panel_{index:04d}.npy"
+
+def panel_file(folder: Path, index: int) -> Path:
+    """Where a panel of a matrix is kept."""
+    return folder / f"panel_{index:04d}.npy"
 
 
-@dataclass
-class StateOnDisk:
-    """Writes the state of conjugate gradients now and then."""
-
-    folder: Path
-    every: float = _EVERY
-    _written: float = field(default_factory=time.monotonic)
-
-    def get(self, device: torch.device) -> State | None:
-        """The last state; None if none was written."""
-        file = self.folder / "conjugate_gradients.npy"
-        if not file.exists():
-            return None
-        alpha, residuals, direction, rest = torch.from_numpy(np.load(file)).to(device)
-        return State(alpha, residuals, direction, rest[0].clone(), int(rest[1, 0]))
-
-    def put(self, state: State) -> None:
-        """Told of the state after each iteration."""
-        if time.monotonic() - self._written < self.every:
-            return
-        rest = torch.zeros_like(state.alpha)
-        rest[0], rest[1, 0] = state.energy, state.done
-        save(
-            self.folder / "conjugate_gradients.npy", torch.stack([state.alpha, state.residuals, state.direction, rest])
-        )
-        self._written = time.monotonic()
-
-
-def save(file: Path, values: Tensor) -> None:
+def save(file: Path, tensor: Tensor) -> None:
     """As .npy, whole or not there."""
-    found = values.cpu().numpy()
-    write_atomically(file, lambda stream: np.save(stream, found))
+    array = tensor.cpu().numpy()
+    write_atomically(file, lambda stream: np.save(stream, array))
+
+
+def load(file: Path, *, mapped: bool = False) -> Tensor:
+    """What `save` wrote; `mapped` leaves it on disk until it is used."""
+    return torch.from_numpy(np.load(file, mmap_mode="c" if mapped else None))

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from rethink import randomness
 from rethink.analyses import memory
-from rethink.analyses.analysis import Analysis, Findings, Workplace
+from rethink.analyses.analysis import Analysis, Context, Result
 from rethink.data import CIFAR10, MNIST, FashionMNIST, ImageDataModule
 from rethink.data.catalog import DATASETS
 from rethink.errors import UserError
@@ -71,21 +71,21 @@ class FiniteSampleExpressivity(Analysis):
         self.dataset = dataset
         self.d = d
 
-    def analyse(self, workplace: Workplace) -> Findings:
+    def analyse(self, context: Context) -> Result:
         """Finds the weights, then runs every point through the network."""
         points, labels = self._drawn() if self.d else self._images()
         targets = labels if self.targets == "random_labels" else _normal(self.seed, "real values", self.n, 1)[:, 0]
-        workplace.progress("weights found", 0, 1)
+        context.progress("weights found", 0, 1)
         began = time.perf_counter()
         sample = Sample.of(points, targets, self.seed)
         network = TwoLayerReLU(sample) if self.depth == 2 else DeepReLU(sample, self.depth)
         built = time.perf_counter()
-        workplace.progress("weights found", 1, 1)
+        context.progress("weights found", 1, 1)
         outputs = network(points)
         seconds = {"construction": built - began, "forward pass": time.perf_counter() - built}
         values = self._values(sample, network) | _compared(outputs, targets, self.targets == "random_labels")
         print(_line(values, seconds), flush=True)
-        return Findings(values | {"seconds": seconds})
+        return Result(values | {"seconds": seconds})
 
     def _images(self) -> tuple[Tensor, Tensor]:
         """Images (n, d) float32 as the networks see them, and random labels."""
