@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 import rethink.running.analyze
-from rethink.analyses import find_analyses
-from rethink.analyses.analysis import Analysis, Findings, Workplace, canonical
+from rethink.analyses.analysis import Analysis, Context, Result, canonical
 from rethink.cli import main
 from rethink.cluster.lease import Lease
 from rethink.errors import UserError
 from rethink.files import write_text
+from rethink.running.wings import find_analyses
 from rethink.runs.analysis import ARRAYS, FORMAT, Analysed
 from rethink.runs.run import Damaged
 
@@ -38,18 +38,18 @@ class Blocks(Analysis):
             raise UserError(f"--blocks {blocks} is none. Choose 1 or more.")
         self.blocks, self.power, self.name = blocks, power, name
 
-    def analyse(self, workplace: Workplace) -> Findings:
+    def analyse(self, context: Context) -> Result:
         for block in range(self.blocks):
-            workplace.progress("blocks", block, self.blocks)
-            kept = workplace.folder / f"{block}.json"
+            context.progress("blocks", block, self.blocks)
+            kept = context.folder / f"{block}.json"
             if block == self.killed_at:
                 raise KeyboardInterrupt
             if not kept.exists():
                 self.computed.append(block)
                 write_text(kept, json.dumps((block + self.seed) ** self.power))
-        numbers = [json.loads((workplace.folder / f"{block}.json").read_text()) for block in range(self.blocks)]
+        numbers = [json.loads((context.folder / f"{block}.json").read_text()) for block in range(self.blocks)]
         arrays = {} if self.name == "without arrays" else {"numbers": np.array(numbers), "flags": np.array([True])}
-        return Findings({"sum": sum(numbers), "numbers": numbers} | self.found, arrays)
+        return Result({"sum": sum(numbers), "numbers": numbers} | self.found, arrays)
 
 
 @pytest.fixture(autouse=True)
@@ -129,7 +129,7 @@ def test_an_option_that_cannot_be_is_refused_and_no_folder_stays(options, said, 
 
 
 def test_what_is_refused_while_it_computes_leaves_no_folder(runs, capsys, monkeypatch):
-    def analyse(self, workplace):
+    def analyse(self, context):
         raise UserError("the data are not there.")
 
     monkeypatch.setattr(Blocks, "analyse", analyse)
@@ -215,7 +215,7 @@ def test_what_is_done_is_shown_and_not_computed_again(analyze, capsys):
 def test_force_computes_anew_and_leaves_nothing_of_before(analyze, monkeypatch):
     first = analyze()
     assert first.arrays
-    monkeypatch.setattr(Blocks, "analyse", lambda self, workplace: Findings({"sum": 8}))
+    monkeypatch.setattr(Blocks, "analyse", lambda self, context: Result({"sum": 8}))
     again = analyze("--force")
     assert again.path == first.path
     assert again.values == {"sum": 8}
@@ -256,8 +256,8 @@ def test_a_killed_repetition_is_not_done(analyze, monkeypatch):
 
 
 def test_what_fails_keeps_its_blocks_and_its_error(runs, monkeypatch):
-    def fails(self, workplace):
-        (workplace.folder / "0.json").write_text("1")
+    def fails(self, context):
+        (context.folder / "0.json").write_text("1")
         raise ZeroDivisionError
 
     monkeypatch.setattr(Blocks, "analyse", fails)

@@ -11,10 +11,14 @@ from hypothesis import strategies as st
 from torch import nn
 
 from rethink import randomness
-from rethink.analyses.analysis import Workplace
-from rethink.analyses.capacity import Capacity
-from rethink.analyses.norm_measures import NormMeasures
-from rethink.analyses.stability import UniformStability
+from rethink.analyses.analysis import Context
+from rethink.complexity import capacity, norms, stability
+from rethink.complexity import rademacher as complexity
+from rethink.complexity.analyses.capacity import Capacity
+from rethink.complexity.analyses.norm_measures import NormMeasures
+from rethink.complexity.analyses.stability import UniformStability
+from rethink.complexity.analyses.weight_layers import WeightLayer, fold_batch_norm, pooled_values, weight_layers
+from rethink.complexity.rank_correlation import Correlation, correlate
 from rethink.data import Synthetic
 from rethink.data.batches import Block, TrainingBatches
 from rethink.errors import UserError
@@ -25,9 +29,6 @@ from rethink.models.small_inception import SmallInceptionNetwork
 from rethink.models.wide_resnet import WideResNetNetwork
 from rethink.randomization import RandomSigns
 from rethink.runs.identity import run_id
-from rethink.theory import capacity, complexity, norms, stability
-from rethink.theory.rank_correlation import Correlation, correlate
-from rethink.theory.weight_layers import WeightLayer, fold_batch_norm, pooled_values, weight_layers
 from rethink.training.step import sgd_step
 
 SHAPE = (3, 28, 28)
@@ -124,7 +125,7 @@ def test_a_dimension_of_at_least_n_makes_the_bound_vacuous():
 
 
 def test_the_analysis_has_a_row_for_each_network(tmp_path):
-    rows = Capacity().analyse(Workplace(tmp_path)).values["networks"]
+    rows = Capacity().analyse(Context(tmp_path)).values["networks"]
     assert rows["MLP 1x512"]["parameters"] == 1_209_866
     assert all(row["gap_bound"] > 1 and row["examples_needed"] > 10**8 for row in rows.values())
     assert all((row["vc_lower"] or 0) < row["vc_upper"] for row in rows.values())
@@ -257,7 +258,7 @@ def test_the_measures_of_a_run(fit, tmp_path):
     model = ("--model", "MLP", "--model.hidden_sizes", "[32]", "--model.batch_norm", "true")
     stop = ("--convergence.stop_rule", "loss<0.05", "--convergence.stop_after", "0", "--trainer.max_epochs", "80")
     run = fit(*model, "--model.learning_rate", "0.05", *data, *stop)
-    values = NormMeasures([run.run_id], draws=2).analyse(Workplace(tmp_path)).values
+    values = NormMeasures([run.run_id], draws=2).analyse(Context(tmp_path)).values
     assert values["train_error"] == 0
     assert 0 < values["margin_5"] <= values["margin_10"]
     measures = values["measures"]
@@ -271,7 +272,7 @@ def test_the_measures_of_a_run(fit, tmp_path):
 def test_a_measure_over_a_margin_that_is_not_there_is_null(fit, tmp_path):
     data = ("--data", "Synthetic", "--data.randomization", "RandomLabels", "--data.train_size", "50")
     run = fit("--model", "MLP", "--model.hidden_sizes", "[4]", *data, "--trainer.max_epochs", "1")
-    values = NormMeasures([run.run_id], draws=1).analyse(Workplace(tmp_path)).values
+    values = NormMeasures([run.run_id], draws=1).analyse(Context(tmp_path)).values
     assert values["margin_10"] < 0
     assert values["measures"]["path_norm_l2"] is None
     assert values["measures"]["distance"] > 0
@@ -279,7 +280,7 @@ def test_a_measure_over_a_margin_that_is_not_there_is_null(fit, tmp_path):
         NormMeasures([run.run_id, run.run_id])
     (run.path / "checkpoints" / "final.ckpt").unlink()
     with pytest.raises(UserError, match="Make it: rethink fit"):
-        NormMeasures([run.run_id]).analyse(Workplace(tmp_path))
+        NormMeasures([run.run_id]).analyse(Context(tmp_path))
 
 
 # Kendall's tau.
@@ -410,7 +411,7 @@ def test_what_leaving_out_an_example_changes(left_out_runs, tmp_path):
     runs = left_out_runs
     assert [run.setting.leave_out for run in runs] == [None, 7, 0]
     assert len({run.record["data"]["digests"]["train"] for run in runs}) == 1  # still evaluated with it
-    values = UniformStability([run.run_id for run in runs]).analyse(Workplace(tmp_path)).values
+    values = UniformStability([run.run_id for run in runs]).analyse(Context(tmp_path)).values
     assert values["left_out"] == [0, 7]
     assert values["each"]["itself_error"] == [1, 1]  # a random label cannot be guessed, by this seed
     assert values["mean"]["others_error"] == 0  # the others are fitted with and without it
@@ -424,8 +425,8 @@ def test_runs_that_differ_in_more_are_no_leave_one_out(left_out_runs, fit, tmp_p
     often = ("--trainer.max_epochs", "30", "--trainer.check_val_every_n_epoch", "30")
     other = fit(*model, *often, "--data", "Synthetic", "--data.train_size", "40")  # the same, but for its labels
     with pytest.raises(UserError, match="differs from"):
-        UniformStability([other.run_id, one.run_id]).analyse(Workplace(tmp_path))
+        UniformStability([other.run_id, one.run_id]).analyse(Context(tmp_path))
     with pytest.raises(UserError, match="0 with one left out"):
-        UniformStability([whole.run_id]).analyse(Workplace(tmp_path))
+        UniformStability([whole.run_id]).analyse(Context(tmp_path))
     with pytest.raises(UserError, match="0 runs on all examples"):
-        UniformStability([one.run_id]).analyse(Workplace(tmp_path))
+        UniformStability([one.run_id]).analyse(Context(tmp_path))

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from scipy.linalg import solve_triangular
 
 from rethink.errors import UserError
-from rethink.theory import expressivity
-from rethink.theory.expressivity import (
+from rethink.theorem1 import expressivity
+from rethink.theorem1.expressivity import (
     DeepReLU,
     Sample,
     TwoLayerReLU,

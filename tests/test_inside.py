@@ -14,23 +14,11 @@ from hypothesis import strategies as st
 from processes import fork, kill_at_step
 from torch import Tensor, nn
 
-from rethink.analyses.alignment import Alignment
-from rethink.analyses.analysis import Findings, Workplace
-from rethink.analyses.layers import each_layer
-from rethink.analyses.neighbours import NearestNeighbours
+from rethink.analyses.analysis import Context, Result
 from rethink.analyses.networks import at_the_end, initial
-from rethink.analyses.pictures import LayerPictures
-from rethink.analyses.probes import Probes
-from rethink.analyses.similarity import Similarity
 from rethink.cli import main
 from rethink.errors import UserError
-from rethink.models import MLP, SmallAlexNet, SmallInception
-from rethink.models.layers import BatchNorm
-from rethink.models.pretrained import take_over
-from rethink.running.training import identify
-from rethink.runs.run import Run
-from rethink.runs.weights import final_weights, weights_of_epoch
-from rethink.theory.alignment import (
+from rethink.inside.alignment import (
     covariance,
     first_layer,
     misalignment,
@@ -39,9 +27,21 @@ from rethink.theory.alignment import (
     principal_components,
     what_it_sees,
 )
-from rethink.theory.neighbours import nearest_differently_labelled
-from rethink.theory.probes import STRENGTHS, condensed, fit_probe, leave_one_out
-from rethink.theory.similarity import cka, gram
+from rethink.inside.analyses.alignment import Alignment
+from rethink.inside.analyses.layers import each_layer
+from rethink.inside.analyses.neighbours import NearestNeighbours
+from rethink.inside.analyses.pictures import LayerPictures
+from rethink.inside.analyses.probes import Probes
+from rethink.inside.analyses.similarity import Similarity
+from rethink.inside.neighbours import nearest_differently_labelled
+from rethink.inside.probes import STRENGTHS, condensed, fit_probe, leave_one_out
+from rethink.inside.similarity import cka, gram
+from rethink.models import MLP, SmallAlexNet, SmallInception
+from rethink.models.layers import BatchNorm
+from rethink.models.pretrained import take_over
+from rethink.running.training import identify
+from rethink.runs.run import Run
+from rethink.runs.weights import final_weights, weights_of_epoch
 
 Fit = Callable[..., Run]
 
@@ -254,8 +254,8 @@ NETWORK = ("--model", "SmallAlexNet", "--trainer.max_epochs", "2", "--checkpoint
 NOISE = ("--data.randomization", "RandomLabels")
 
 
-def analyse(analysis: Any, tmp_path: Path) -> Findings:
-    found: Findings = analysis.analyse(Workplace(tmp_path))
+def analyse(analysis: Any, tmp_path: Path) -> Result:
+    found: Result = analysis.analyse(Context(tmp_path))
     return found
 
 

@@ -1,6 +1,5 @@
 """Kernels, their exact solution, its norms, and the features of Table 3, against explicit matrices and closed forms."""
 
-import copy
 import itertools
 import math
 
@@ -12,16 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
 
-from rethink.analyses import kernel_network, kernel_problems, kernel_solution
-from rethink.analyses.analysis import Workplace
-from rethink.analyses.kernel_choices import Validated
-from rethink.analyses.kernel_examples import Examples
+from rethink.analyses import memory
+from rethink.analyses.analysis import Context
 from rethink.errors import UserError
-from rethink.theory import conjugate_gradients, interpolation, memory
-from rethink.theory.cholesky import PANEL, Kept, SingularError, bytes_needed, factorize, only_first
-from rethink.theory.cross_validation import error_of_folds
-from rethink.theory.gabor import GaborBank
-from rethink.theory.kernels import (
+from rethink.kernels import interpolation
+from rethink.kernels.analyses import problems as kernel_problems
+from rethink.kernels.analyses import random_conv as kernel_network
+from rethink.kernels.analyses import solution as kernel_solution
+from rethink.kernels.analyses.examples import Examples
+from rethink.kernels.cholesky import PANEL, Kept, SingularError, bytes_needed, factorize, only_first
+from rethink.kernels.gabor import GaborBank
+from rethink.kernels.gram import (
     Gaussian,
     GramOfPoints,
     Linear,
@@ -34,7 +34,7 @@ from rethink.theory.kernels import (
     predict,
     squared_distances,
 )
-from rethink.theory.random_features import RandomConvNet, random_patches, whitened
+from rethink.kernels.random_features import RandomConvNet, random_patches, whitened
 
 DOUBLE = torch.float64
 
@@ -81,7 +81,7 @@ def test_l2_is_added_to_the_diagonal_in_every_block():
 
 
 def test_applied_and_predicted_in_blocks_as_with_the_whole_matrix(monkeypatch):
-    monkeypatch.setattr("rethink.theory.kernels.BLOCK", 16)
+    monkeypatch.setattr("rethink.kernels.gram.BLOCK", 16)
     x, z, vectors = points(50), points(23, seed=1), torch.randn(50, 3, dtype=DOUBLE)
     kernel = Gaussian(2.0)
     gram = GramOfPoints(kernel, x)
@@ -228,7 +228,7 @@ def test_a_float32_factor_is_refined_to_a_float64_solution():
     solution = interpolation.solve(gram, factorize(gram, torch.float32, width=32), targets)
     exact = torch.linalg.solve(explicit(gram), targets)
     unrefined = factorize(gram, torch.float32, width=32).solve(targets.float()).double()
-    assert solution.steps > 0
+    assert solution.refinements > 0
     assert (solution.coefficients - exact).norm() < 1e-3 * (unrefined - exact).norm()
     torch.testing.assert_close(solution.residuals, targets - explicit(gram) @ solution.coefficients)
     residual = solution.relative_residual(targets, slice(1, 3))
@@ -292,52 +292,14 @@ def test_only_first():
     assert only_first(vectors, torch.tensor([4, 0, 2])).tolist() == [[1, 0, 1], [1, 0, 1], [1, 0, 0], [1, 0, 0]]
 
 
-# Conjugate gradients.
-
-
-@pytest.mark.parametrize("rank", [1, 40, 500])
-def test_conjugate_gradients_find_the_exact_solution(rank):
-    gram, _, targets = problem()
-    solution = conjugate_gradients.solve(gram, targets, rank=rank, tolerance=1e-9)
-    torch.testing.assert_close(explicit(gram) @ solution.coefficients, targets, atol=1e-6, rtol=0)
-    torch.testing.assert_close(solution.residuals, targets - explicit(gram) @ solution.coefficients)
-
-
-def test_the_preconditioner_saves_iterations():
-    gram, _, targets = problem()
-    few, many = (conjugate_gradients.solve(gram, targets, rank=rank, tolerance=1e-6).steps for rank in (60, 1))
-    assert few < many / 2
-
-
-@pytest.mark.parametrize("hold", [lambda gram: gram, lambda gram: held(gram, width=7)])
-def test_the_preconditioner_is_made_in_pieces_of_the_best_approximation_from_the_sample(hold, monkeypatch):
-    monkeypatch.setattr(conjugate_gradients, "BLOCK", 16)
-    gram, _, _ = problem()
-    found = conjugate_gradients.Preconditioner.of(hold(gram), 40)
-    columns = explicit(gram)[:, :40]
-    approximation = columns @ torch.linalg.solve(columns[:40], columns.T)
-    torch.testing.assert_close(found.vectors @ found.values.diag() @ found.vectors.T, approximation, atol=1e-6, rtol=0)
-
-
-def test_interrupted_conjugate_gradients_go_on():
-    gram, _, targets = problem()
-    states = []
-    whole = conjugate_gradients.solve(gram, targets, rank=20)
-    conjugate_gradients.solve(gram, targets, rank=20, iterations=5, keep=lambda at: states.append(copy.deepcopy(at)))
-    on = conjugate_gradients.solve(gram, targets, rank=20, state=states[-1])
-    assert on.steps == whole.steps > 5
-    assert torch.equal(on.coefficients, whole.coefficients)
-
-
 # What is refused, and how it is mended.
 
 
-def solve(problem: kernel_problems.Problem, n: int, tmp_path, kind="exact", precision="float32") -> None:
+def solve(problem: kernel_problems.Problem, n: int, tmp_path, dtype=torch.float32, l2=0.0) -> dict:
     labels = torch.arange(n) % 2
     examples = Examples(torch.zeros(n, 1), {"true labels": labels}, torch.arange(100, 100 + n), torch.zeros(3, 1),
                         labels[:3], 2)  # fmt: skip
-    solver = kernel_solution.Solver.of(kind, precision)
-    kernel_solution.numbers(problem, examples, [n], 0.0, solver, Validated(n, 2, []), Workplace(tmp_path))
+    return kernel_solution.Solver(examples, [n], dtype, Context(tmp_path)).values(problem, l2)
 
 
 @pytest.mark.parametrize("row", [0, 7])
@@ -355,7 +317,7 @@ def test_a_singular_matrix_is_named_with_the_image_that_is_most_alike(tmp_path):
     x = points(20, 50)
     x[7] = 0.5 * x[3]
     with pytest.raises(UserError, match=r"singular to torch\.float64 at training image 107: nearly .* 1\.000000, .*"):
-        solve(kernel_problems.linear(x, x[:3]), 20, tmp_path, precision="float64")
+        solve(kernel_problems.linear(x, x[:3]), 20, tmp_path, dtype=DOUBLE)
 
 
 def test_each_remedy_is_an_option_that_the_command_takes(tmp_path, monkeypatch):
@@ -363,18 +325,28 @@ def test_each_remedy_is_an_option_that_the_command_takes(tmp_path, monkeypatch):
     x = points(20, 50)
     gaussian = kernel_problems.gaussian(x, x[:3], 0.5, [])
     mend = r"To mend it, choose a larger --gamma, for gamma 0\.5 is too small for so many images\. Or try "
-    with pytest.raises(UserError, match=mend + r"--precision float64 or --l2 0\.000001\.$"):
+    with pytest.raises(UserError, match=mend + r"--precision float64 or --l2 0\.0001\.$"):
         solve(gaussian, 20, tmp_path)
     with pytest.raises(UserError, match=mend + r"--l2 0\.000001\.$"):
-        solve(gaussian, 20, tmp_path, precision="float64")
-    with pytest.raises(UserError, match=mend + r"--solver exact or --l2 0\.000001\.$"):
-        solve(gaussian, 20, tmp_path, kind="iterative")
-    monkeypatch.setattr("rethink.theory.random_features.PATCHES", 500)
+        solve(gaussian, 20, tmp_path, dtype=DOUBLE)
+    monkeypatch.setattr("rethink.kernels.random_features.PATCHES", 500)
     images = torch.randint(256, (20, 32, 32, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     examples = Examples(images, {"true labels": torch.arange(20) % 2}, torch.arange(20), images[:3], torch.arange(3), 2)
     random = kernel_network.random_conv(examples, 8, tmp_path, 0, lambda *_: None)
     with pytest.raises(UserError, match=r"choose more --filters\. Or try --l2 '\[0\.000001\]'\.$"):
-        solve(random, 20, tmp_path, precision="float64")
+        solve(random, 20, tmp_path, dtype=DOUBLE)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, DOUBLE])
+def test_the_advised_l2_is_above_the_rounding_and_solves(dtype, tmp_path):
+    x = points(400, 50)
+    x[100:] = x[:100].repeat(3, 1)  # as singular as can be
+    problem = kernel_problems.gaussian(x, x[:3], 0.5, [])
+    with pytest.raises(UserError, match="singular") as refused:
+        solve(problem, 400, tmp_path / "without", dtype)
+    advised = float(str(refused.value).rpartition("--l2 ")[2].rstrip("."))
+    found = solve(problem, 400, tmp_path / "with", dtype, l2=advised)
+    assert all(one["residual"]["frobenius"] < 1e-3 for one in found["solutions"])
 
 
 # Cross-validation.
@@ -390,11 +362,11 @@ def test_the_error_of_folds_is_that_of_solving_without_each():
         alpha = np.linalg.solve(gram.numpy()[np.ix_(rest, rest)] + 0.1 * np.eye(len(rest)), np.eye(3)[labels[rest]])
         held = [i for i in range(53) if i % 4 == fold]
         wrong += sum((gram.numpy()[np.ix_(held, rest)] @ alpha).argmax(1) != labels[held].numpy())
-    assert error_of_folds(gram, labels, 3, 4, l2=0.1) == wrong / 53 > 0
+    assert interpolation.error_of_folds(gram, labels, 3, 4, l2=0.1) == wrong / 53 > 0
 
 
 def test_of_a_singular_matrix_there_is_no_error_of_folds():
-    assert error_of_folds(torch.ones(20, 20, dtype=DOUBLE), torch.arange(20) % 2, 2, 4) is None
+    assert interpolation.error_of_folds(torch.ones(20, 20, dtype=DOUBLE), torch.arange(20) % 2, 2, 4) is None
 
 
 # Gabor wavelets.
@@ -448,7 +420,7 @@ def photographs() -> torch.Tensor:
 
 @pytest.fixture
 def few_patches(monkeypatch) -> None:
-    monkeypatch.setattr("rethink.theory.random_features.PATCHES", 500)
+    monkeypatch.setattr("rethink.kernels.random_features.PATCHES", 500)
 
 
 def test_features_are_rectified_responses_of_both_signs_averaged_over_windows(photographs, few_patches):
@@ -516,11 +488,13 @@ def test_the_largest_that_fits(n, there):
 def test_where_the_bytes_fall_the_largest_is_found_too():
     assert memory.largest(lambda n: n if n <= 70 else n - 30, 100, 50) == 80
     assert memory.largest(lambda n: n, 10**9, 123_456_789) == 123_456_789
-    solver = kernel_solution.Solver.of("exact", "float32")
-    fits = memory.largest(lambda n: solver.memory_needed(n, 10_000, 20, 5_000), 60_000, 1_900_000_000)
+
+    def needed(n: int) -> int:
+        return kernel_solution.memory_needed(n, 10_000, 20, 5_000, torch.float32)
+
+    fits = memory.largest(needed, 60_000, 1_900_000_000)
     assert fits > 16_384  # above which K is not held
-    assert solver.memory_needed(fits, 10_000, 20, 5_000) <= 1_900_000_000
-    assert solver.memory_needed(16_384, 10_000, 20, 5_000) > 1_900_000_000
+    assert needed(fits) <= 1_900_000_000 < needed(16_384)
 
 
 def test_where_nothing_fits_no_n_is_advised(monkeypatch):
@@ -530,8 +504,8 @@ def test_where_nothing_fits_no_n_is_advised(monkeypatch):
 
 
 def test_few_images_are_validated_on_no_more_than_themselves():
-    solver = kernel_solution.Solver.of("exact", "float32")
-    assert solver.memory_needed(1_000, 0, 20, 5_000) == solver.memory_needed(1_000, 0, 20, 1_000)
+    few, many = (kernel_solution.memory_needed(1_000, 0, 20, size, torch.float32) for size in (1_000, 5_000))
+    assert few == many
 
 
 @given(st.integers(1, 3_000))

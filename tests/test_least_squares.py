@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from rethink import randomness
 from rethink.errors import UserError
-from rethink.theory import descent
-from rethink.theory.descent import adam, logarithmic, sgd
-from rethink.theory.least_squares import LOSSES, LeastSquares, SingularGram, hessian, spectrum
+from rethink.kernels import descent
+from rethink.kernels.descent import adam, logarithmic, sgd
+from rethink.kernels.least_squares import LOSSES, LeastSquares, SingularGram, hessian, spectrum
 
 
 def gaussian(seed: int, *shape: int) -> torch.Tensor:

@@ -7,8 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from rethink.analyses.analysis import Workplace
-from rethink.analyses.minimum_norm import (
+from rethink.analyses import memory
+from rethink.analyses.analysis import Context
+from rethink.cli import main
+from rethink.data import Synthetic
+from rethink.errors import UserError
+from rethink.kernels.analyses.implicit_regularization import (
     ADAM,
     ALGORITHMS,
     FAR,
@@ -18,16 +22,12 @@ from rethink.analyses.minimum_norm import (
     PRECONDITIONED,
     ImplicitRegularization,
 )
-from rethink.cli import main
-from rethink.data import Synthetic
-from rethink.errors import UserError
+from rethink.kernels.least_squares import SingularGram
 from rethink.report.artefacts import script
 from rethink.report.results import Results
 from rethink.runs.analysis import Analysed
 from rethink.sweep.experiment import Experiment
 from rethink.sweep.plan import plan
-from rethink.theory import memory
-from rethink.theory.least_squares import SingularGram
 
 script("table3")  # from here on `experiments` can be imported
 sgd = importlib.import_module("experiments.table3.sgd")
@@ -37,12 +37,12 @@ COMMAND = ["analyze", "ImplicitRegularization", *(f"--{name}={value}" for name, 
 
 
 def found(tmp_path: Path, **options) -> dict:
-    return dict(ImplicitRegularization(**(SMALL | options)).analyse(Workplace(tmp_path)).values)
+    return dict(ImplicitRegularization(**(SMALL | options)).analyse(Context(tmp_path)).values)
 
 
 @pytest.fixture(scope="module")
 def values(tmp_path_factory) -> dict:
-    return found(tmp_path_factory.mktemp("workplace"))
+    return found(tmp_path_factory.mktemp("context"))
 
 
 def test_sgd_from_zero_ends_at_the_minimum_norm_interpolant(values):
@@ -115,8 +115,8 @@ def test_random_labels_take_a_larger_norm_and_do_not_generalize(values, tmp_path
 
 def test_its_progress_says_how_far_it_is(tmp_path):
     seen = []
-    workplace = Workplace(tmp_path, lambda *what: seen.append(what))
-    ImplicitRegularization(**SMALL | {"steps": 50, "adam_steps": 20}).analyse(workplace)
+    context = Context(tmp_path, lambda *what: seen.append(what))
+    ImplicitRegularization(**SMALL | {"steps": 50, "adam_steps": 20}).analyse(context)
     assert (f"{FROM_ZERO}, step", 50, 50) in seen
     assert (f"{ADAM}, step", 20, 20) in seen
 

@@ -6,7 +6,7 @@ import shlex
 import pytest
 
 import rethink.running.analyze
-from rethink.analyses.analysis import Analysis, Findings, RunAnalysis, Workplace
+from rethink.analyses.analysis import Analysis, Context, Result, RunAnalysis
 from rethink.cli import main
 from rethink.cluster.preemption import watched
 from rethink.errors import UserError
@@ -51,8 +51,8 @@ class Counting(Analysis):
             raise UserError(f"--n {n} is negative.")
         self.n, self.step = n, step
 
-    def analyse(self, workplace: Workplace) -> Findings:
-        return Findings({"count": len(range(0, self.n, self.step))})
+    def analyse(self, context: Context) -> Result:
+        return Result({"count": len(range(0, self.n, self.step))})
 
 
 class Sizes(RunAnalysis):
@@ -68,8 +68,8 @@ class Sizes(RunAnalysis):
         super().__init__(runs, seed)
         self.power = power
 
-    def analyse(self, workplace: Workplace) -> Findings:
-        return Findings({"sum": sum(run.train_size**self.power for run in self.opened())})
+    def analyse(self, context: Context) -> Result:
+        return Result({"sum": sum(run.train_size**self.power for run in self.opened())})
 
 
 @pytest.fixture
@@ -374,17 +374,17 @@ def test_an_analysis_that_is_asked_to_end_keeps_what_it_has(experiment, runs, mo
             seed: Seed of everything that is drawn.
         """
 
-        def analyse(self, workplace: Workplace) -> Findings:
+        def analyse(self, context: Context) -> Result:
             import os
             import signal
 
             for number in range(self.n):
-                workplace.progress("counting", number, self.n)
-                (workplace.folder / f"{number}").touch()
-                if number == 1 and not (workplace.folder / "asked").exists():
-                    (workplace.folder / "asked").touch()
+                context.progress("counting", number, self.n)
+                (context.folder / f"{number}").touch()
+                if number == 1 and not (context.folder / "asked").exists():
+                    (context.folder / "asked").touch()
                     os.kill(os.getpid(), signal.SIGTERM)
-            return Findings({"count": len(list(workplace.folder.glob("[0-9]")))})
+            return Result({"count": len(list(context.folder.glob("[0-9]")))})
 
     experiment()
     log = play_slurm()

@@ -11,23 +11,24 @@ from typing import Any
 import pytest
 import torch
 
-from rethink.analyses import kernel_network, kernel_solution, kernels
-from rethink.analyses.analysis import Workplace
-from rethink.analyses.kernel_choices import Validation, best, given_or_best
-from rethink.analyses.kernel_examples import Examples
-from rethink.analyses.kernel_problems import BANKS, gabor, refuse_low_rank
-from rethink.analyses.kernel_state import KeptOnDisk, StateOnDisk
-from rethink.analyses.kernels import KernelInterpolation, RandomConvInterpolation
+from rethink.analyses import memory
+from rethink.analyses.analysis import Context
 from rethink.cli import main
 from rethink.data import Synthetic
 from rethink.errors import UserError
+from rethink.kernels.analyses import interpolation as kernels
+from rethink.kernels.analyses import random_conv as kernel_network
+from rethink.kernels.analyses import solution as kernel_solution
+from rethink.kernels.analyses.choices import Validation, best, given_or_best
+from rethink.kernels.analyses.examples import Examples
+from rethink.kernels.analyses.interpolation import KernelInterpolation, RandomConvInterpolation
+from rethink.kernels.analyses.problems import BANKS, gabor, refuse_low_rank
+from rethink.kernels.analyses.state import KeptOnDisk
+from rethink.kernels.cholesky import factorize
 from rethink.report.artefacts import script, write
 from rethink.report.results import Results
 from rethink.runs.analysis import Analysed
 from rethink.sweep.experiment import Experiment
-from rethink.theory import memory
-from rethink.theory.cholesky import factorize
-from rethink.theory.conjugate_gradients import State
 
 script("table3")  # from here on `experiments` can be imported
 rows = importlib.import_module("experiments.table3.rows")
@@ -38,12 +39,12 @@ SMALL = {"n": 150, "validation_size": 60, "folds": 3}
 
 def values(analysis: kernels.Analysis, folder: Path) -> dict[str, Any]:
     folder.mkdir(parents=True, exist_ok=True)
-    return dict(analysis.analyse(Workplace(folder)).values)
+    return dict(analysis.analyse(Context(folder)).values)
 
 
 @pytest.fixture
 def small_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rethink.theory.random_features.PATCHES", 500)
+    monkeypatch.setattr("rethink.kernels.random_features.PATCHES", 500)
     monkeypatch.setattr(kernel_network, "FILTERS", 8)
 
 
@@ -77,16 +78,14 @@ def test_a_part_of_the_points_is_solved_as_if_there_were_no_more(tmp_path):
         assert one["norms"] == pytest.approx(other["norms"], rel=1e-6)
 
 
-def test_float64_and_the_iterative_solver_find_the_same(tmp_path):
-    options = {"dataset": "Synthetic", **SMALL}
-    found = [
-        values(KernelInterpolation(**options, **more), tmp_path / str(index))
-        for index, more in enumerate(({}, {"precision": "float64"}, {"solver": "iterative"}))
-    ]
-    for one in found[1:]:
-        for ours, theirs in zip(found[0]["solutions"], one["solutions"], strict=True):
-            assert ours["test_error"] == theirs["test_error"]
-            assert ours["norms"] == pytest.approx(theirs["norms"], rel=1e-4)
+def test_both_precisions_find_the_same(tmp_path):
+    single, double = (
+        values(KernelInterpolation(dataset="Synthetic", precision=precision, **SMALL), tmp_path / precision)
+        for precision in ("float32", "float64")
+    )
+    for ours, theirs in zip(single["solutions"], double["solutions"], strict=True):
+        assert ours["test_error"] == theirs["test_error"]
+        assert ours["norms"] == pytest.approx(theirs["norms"], rel=1e-4)
 
 
 def test_l2_is_in_units_of_the_diagonal_and_leaves_a_rest(tmp_path):
@@ -112,24 +111,13 @@ def test_an_interrupted_analysis_goes_on_to_the_same_numbers(tmp_path, monkeypat
     folder = tmp_path / "killed"
     folder.mkdir()
     with pytest.raises(KeyboardInterrupt):
-        analysis().analyse(Workplace(folder, killed))
+        analysis().analyse(Context(folder, killed))
     kept = sorted(folder.glob("panel_*.npy"))
     assert 1 < len(kept) < 10
     before = kept[0].stat().st_mtime_ns
     assert values(analysis(), folder) == expected
     assert kept[0].stat().st_mtime_ns == before
     assert len(list(folder.glob("panel_*.npy"))) == 10
-
-
-def test_an_interrupted_iteration_goes_on(tmp_path):
-    on_disk = StateOnDisk(tmp_path, every=0.0)
-    assert on_disk.get(torch.device("cpu")) is None
-    state = State(*(torch.rand(5, 2, dtype=torch.float64) for _ in range(3)), torch.rand(2, dtype=torch.float64), 7)
-    on_disk.put(state)
-    found = on_disk.get(torch.device("cpu"))
-    assert found is not None
-    assert found.done == 7
-    assert all(torch.equal(getattr(found, name), getattr(state, name)) for name in ("alpha", "residuals", "energy"))
 
 
 # The random convolutional network.
@@ -167,13 +155,11 @@ def test_an_interrupted_sum_over_filters_goes_on_to_the_same_numbers(on_disk, tm
     folder = tmp_path / "killed"
     folder.mkdir()
     with pytest.raises(KeyboardInterrupt):
-        analysis().analyse(Workplace(folder, killed))
+        analysis().analyse(Context(folder, killed))
     assert [path.name for path in folder.glob("sums_*")] == ["sums_00000008"]
     (folder / "sums_00000016").mkdir()  # begun, and not whole
     seen.clear()
-    found = analysis().analyse(
-        Workplace(folder, lambda what, done, of: seen.append(done) if "filters" in what else None)
-    )
+    found = analysis().analyse(Context(folder, lambda what, done, of: seen.append(done) if "filters" in what else None))
     assert seen == [16, 20]
     assert dict(found.values) == expected
 
@@ -184,21 +170,21 @@ def test_an_interrupted_sum_over_filters_goes_on_to_the_same_numbers(on_disk, tm
 def test_more_than_the_memory_is_refused_at_the_start(runs, monkeypatch, capsys):
     monkeypatch.setattr(memory, "available", lambda device: 120_000_000)
     built = []
-    monkeypatch.setattr("rethink.analyses.kernels.pixels", built.append)
+    monkeypatch.setattr("rethink.kernels.analyses.interpolation.pixels", built.append)
     arguments = ["analyze", "KernelInterpolation", "--dataset", "Synthetic", "--n", "512", "--sizes", "[100, 200, 300]"]
     with pytest.raises(SystemExit):
         main([*arguments, "--validation_size", "100"])
     said = " ".join(capsys.readouterr().err.split())
-    assert re.search(r"512 images needs 0\.\d\d GB .* 0\.12 GB are there.* --n \d+\. --solver iterative", said), said
+    assert re.search(r"512 images needs 0\.\d\d GB .* 0\.12 GB are there.* --n \d+\. Fewer --sizes", said), said
     assert not built
     assert not list((runs / "analyses").iterdir())
 
 
 def test_the_paper_s_sizes_fit_into_24_gib():
-    solver = kernel_solution.Solver.of("exact", "float32")
-    assert 7.2e9 < solver.memory_needed(60_000, 10_000, 140, 5_000) < 10e9
-    assert kernel_solution.Solver.of("exact", "float64").memory_needed(60_000, 10_000, 140, 5_000) < 18e9
-    factoring = kernel_solution.Solver.of("exact", "float64").memory_needed(50_000, 10_000, 20, 5_000)
+    needed, single, double = kernel_solution.memory_needed, torch.float32, torch.float64
+    assert 7.2e9 < needed(60_000, 10_000, 140, 5_000, single) < 10e9
+    assert needed(60_000, 10_000, 140, 5_000, double) < 18e9
+    factoring = needed(50_000, 10_000, 20, 5_000, double)
     assert kernel_network.memory_needed(50_000, 10_000, factoring) < 18e9
 
 
@@ -232,7 +218,9 @@ def test_a_linear_kernel_of_fewer_features_than_images_is_an_error_by_name(tmp_p
         refuse_low_rank(785, 784, "Use --kernel gaussian")
     with pytest.raises(UserError, match=r"144 features .* cannot fit 150 images exactly. Use more --filters, --n 144"):
         values(RandomConvInterpolation(dataset="Synthetic", filters=8, **SMALL), tmp_path)
-    monkeypatch.setattr("rethink.analyses.kernels.pixels", lambda images: images.flatten(1)[:, :100].float())
+    monkeypatch.setattr(
+        "rethink.kernels.analyses.interpolation.pixels", lambda images: images.flatten(1)[:, :100].float()
+    )
     with pytest.raises(UserError, match=r"100 features .* cannot fit 150 images exactly. Use --kernel gaussian"):
         values(KernelInterpolation(dataset="Synthetic", kernel="linear", **SMALL), tmp_path)
     found = values(KernelInterpolation(dataset="Synthetic", kernel="linear", l2=0.1, **SMALL), tmp_path)
@@ -248,7 +236,6 @@ def test_a_linear_kernel_of_fewer_features_than_images_is_an_error_by_name(tmp_p
         ({"folds": 11, "validation_size": 10}, "--folds 11: .* from 2 to 10"),
         ({"features": "gabor"}, "gabor is for grey images"),
         ({"features": "gabor", "kernel": "linear"}, "gabor goes with --kernel gaussian"),
-        ({"solver": "iterative", "sizes": [10]}, "--sizes needs the factor"),
     ],
 )
 def test_options_that_cannot_be_are_refused(options, message, tmp_path):

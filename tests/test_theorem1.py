@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from mini_records import results_of, write_run
 
-from rethink.analyses.expressivity import FiniteSampleExpressivity
+from rethink.analyses import memory
 from rethink.cli import main
 from rethink.data.catalog import DATASETS
 from rethink.data.store import path_of
@@ -16,7 +16,7 @@ from rethink.report.artefacts import script, write
 from rethink.runs.analysis import Analysed
 from rethink.runs.run import Run
 from rethink.sweep.experiment import Experiment
-from rethink.theory import memory
+from rethink.theorem1.analyses.expressivity import FiniteSampleExpressivity
 
 with_images = pytest.mark.skipif(not path_of(DATASETS["cifar10"]).exists(), reason="CIFAR-10 is not there")
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
 
+from rethink.complexity.rank_correlation import Correlation, correlate
 from rethink.report.estimates import Estimate
 from rethink.report.figures import Chart
 from rethink.report.panels import Panel, Series
@@ -11,7 +12,6 @@ from rethink.report.style import Style, architecture_style, randomization_style
 from rethink.report.tables import Cell, Column, Table
 from rethink.report.verdicts import Verdict, counted, sampling_error
 from rethink.runs.run import Run
-from rethink.theory.rank_correlation import Correlation, correlate
 
 NAMES = {
     "inverse_margin": "1 / margin",

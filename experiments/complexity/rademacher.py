@@ -2,6 +2,13 @@
 
 from dataclasses import dataclass
 
+from rethink.complexity.rademacher import (
+    correlation,
+    estimation_error,
+    linear_complexity,
+    rademacher_bound,
+    rademacher_estimate,
+)
 from rethink.report.figures import Chart
 from rethink.report.panels import Panel, Series
 from rethink.report.results import Results
@@ -9,13 +16,6 @@ from rethink.report.style import PAPER_INK, Dash, architecture_style
 from rethink.report.tables import Cell, Column, Table
 from rethink.report.verdicts import Verdict, counted
 from rethink.runs.run import Run
-from rethink.theory.complexity import (
-    correlation,
-    estimation_error,
-    linear_complexity,
-    rademacher_bound,
-    rademacher_estimate,
-)
 
 NEAR_ONE = 0.95
 _GUESSING = 0.5  # error in two classes: a bound on the gap from here on is vacuous

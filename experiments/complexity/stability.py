@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from rethink.complexity.stability import stability_bound, useful_stability
 from rethink.report.dots import Dot, dots
 from rethink.report.estimates import Estimate
 from rethink.report.figures import Chart
@@ -10,7 +11,6 @@ from rethink.report.style import randomization_style
 from rethink.report.tables import Cell, Column, Table
 from rethink.report.verdicts import Quantity, Verdict, counted, extreme_by_seed
 from rethink.runs.analysis import Analysed
-from rethink.theory.stability import stability_bound, useful_stability
 
 _LABELS = ("TrueLabels", "RandomLabels")
 

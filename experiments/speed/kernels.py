@@ -17,10 +17,10 @@ import torch
 from scipy.spatial.distance import cdist, pdist, squareform
 from torch import Tensor
 
-from rethink.analyses.kernel_examples import Examples
-from rethink.theory.cholesky import factorize
-from rethink.theory.interpolation import one_hot, solve
-from rethink.theory.kernels import Gaussian, GramOfPoints, held, predict
+from rethink.kernels.analyses.examples import Examples
+from rethink.kernels.cholesky import factorize
+from rethink.kernels.gram import Gaussian, GramOfPoints, held, predict
+from rethink.kernels.interpolation import one_hot, solve
 
 GAMMA = 0.02  # the first author's
 N = 4_000

@@ -4,7 +4,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from statistics import fmean
 
-from rethink.analyses.minimum_norm import ADAM, ALGORITHMS, FROM_ELSEWHERE, FROM_ZERO, MINIMUM_NORM, PRECONDITIONED
+from rethink.kernels.analyses.implicit_regularization import (
+    ADAM,
+    ALGORITHMS,
+    FROM_ELSEWHERE,
+    FROM_ZERO,
+    MINIMUM_NORM,
+    PRECONDITIONED,
+)
 from rethink.report.estimates import Estimate
 from rethink.report.figures import Chart
 from rethink.report.panels import Panel, Series

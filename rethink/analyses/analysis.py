@@ -14,7 +14,7 @@ from rethink.runs.run import Run, runs_folder
 
 
 @dataclass(frozen=True)
-class Workplace:
+class Context:
     """Where an analysis works.
 
     `folder` is its own: what it writes there survives a kill, and is deleted when the analysis is done.
@@ -26,7 +26,7 @@ class Workplace:
 
 
 @dataclass(frozen=True)
-class Findings:
+class Result:
     """What an analysis found: `values` are what JSON can hold, `arrays` are kept beside them."""
 
     values: Mapping[str, Any]
@@ -48,8 +48,8 @@ class Analysis:
     def __init__(self, seed: int = 0) -> None:
         self.seed = seed
 
-    def analyse(self, workplace: Workplace) -> Findings:
-        """Computes it. Whatever takes more than a minute is kept in the workplace's folder, to go on after a kill."""
+    def analyse(self, context: Context) -> Result:
+        """Computes it. Whatever takes more than a minute is kept in the context's folder, to go on after a kill."""
         raise NotImplementedError(f"{type(self).__name__} does not say what it computes.")
 
 

@@ -14,8 +14,7 @@ import numpy as np
 import torch
 from rich.console import Console
 
-from rethink.analyses import find_analyses
-from rethink.analyses.analysis import Analysis, Workplace
+from rethink.analyses.analysis import Analysis, Context
 from rethink.callbacks.record import finite
 from rethink.cluster import slurm
 from rethink.cluster.lease import Lease
@@ -24,6 +23,7 @@ from rethink.errors import UserError, did_you_mean
 from rethink.files import write_atomically, write_text
 from rethink.running.findings import show
 from rethink.running.messages import Parser, root_cause
+from rethink.running.wings import find_analyses
 from rethink.runs.analysis import ARRAYS, FORMAT, analyses_folder
 from rethink.runs.environment import surroundings
 from rethink.runs.identity import analysis_id
@@ -99,7 +99,7 @@ def _carry_out(analysis: Analysis, kind: type[Analysis], options: dict[str, Any]
     partial = folder / "partial"
     partial.mkdir(exist_ok=True)
     with Console(stderr=True).status("") as status:
-        findings = analysis.analyse(Workplace(partial, _progress(status)))
+        findings = analysis.analyse(Context(partial, _progress(status)))
     if findings.arrays:
         write_atomically(folder / ARRAYS, lambda file: np.savez_compressed(file, allow_pickle=False, **findings.arrays))
     record = {

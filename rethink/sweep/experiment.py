@@ -16,7 +16,7 @@ groups:                       each a grid over more options; runs that groups or
 include: [table1]             other experiments whose runs are this one's too; {name: ..., options: ...} adds options
 only: [MLP 1x512]             of all these, the runs with one of these in their description
 analyses:                     what is computed once: from data, or from these runs when they are done
-  - analysis: NormMeasures    class in rethink/analyses
+  - analysis: NormMeasures    class in rethink/complexity/analyses
     of: run                   one for each run, or for each `seed` or once for `all` a list of them; left out: no runs
     only: [random labels]     of the runs, those with one of these in their description
     options: {...}            as on the command line of `rethink analyze`; `grid`, `full` and `demo` as for groups;

@@ -1,0 +1,1 @@
+"""Complexity measures of the paper's networks and of finished runs."""

@@ -1,0 +1,69 @@
+"""VC dimension and fat-shattering dimension of the paper's networks in numbers."""
+
+from typing import Any
+
+from jsonargparse.typing import OpenUnitInterval, PositiveInt
+from torch import nn
+
+from rethink.analyses.analysis import Analysis, Context, Result
+from rethink.complexity.capacity import (
+    Architecture,
+    examples_needed,
+    vc_bound,
+    vc_lower_bound,
+    vc_order,
+    vc_upper_bound,
+)
+from rethink.models import MLP, SmallAlexNet, SmallInception
+
+_NETWORKS: dict[str, Any] = {
+    "SmallInception": SmallInception,
+    "SmallAlexNet": SmallAlexNet,
+    "MLP 3x512": lambda: MLP([512, 512, 512]),
+    "MLP 1x512": MLP,
+}
+
+
+class Capacity(Analysis):
+    """Bounds on the VC dimension of the paper's networks, and what they say of so many examples (Section 2.2).
+
+    Args:
+        examples: Number of training examples.
+        confidence: Probability with which the bounds hold.
+        seed: Not used: nothing is drawn.
+    """
+
+    def __init__(self, examples: PositiveInt = 50_000, confidence: OpenUnitInterval = 0.95, seed: int = 0) -> None:
+        super().__init__(seed)
+        self.examples = examples
+        self.confidence = float(confidence)
+
+    def analyse(self, context: Context) -> Result:
+        """A row for each network, by name."""
+        found = {}
+        for number, (name, build) in enumerate(_NETWORKS.items(), start=1):
+            found[name] = self._row(build())
+            context.progress("networks", number, len(_NETWORKS))
+        return Result({"networks": found})
+
+    def _row(self, model: Any) -> dict[str, float | None]:
+        architecture = Architecture.of(model.network, model.image_shape)
+        upper = vc_upper_bound(architecture)
+        lower = None
+        if isinstance(model, MLP):
+            channels, height, width = model.image_shape
+            lower = vc_lower_bound(channels * height * width, _first_hidden(model.network))
+        return {
+            "parameters": architecture.parameters,
+            "layers": architecture.layers,
+            "vc_order": vc_order(architecture),
+            "vc_upper": upper,
+            "vc_lower": lower,
+            "gap_bound": vc_bound(upper, self.examples, self.confidence),
+            "gap_bound_of_lower": None if lower is None else vc_bound(lower, self.examples, self.confidence),
+            "examples_needed": examples_needed(upper, 1.0, self.confidence),
+        }
+
+
+def _first_hidden(network: nn.Module) -> int:
+    return next(module.out_features for module in network.modules() if isinstance(module, nn.Linear))

@@ -1,0 +1,25 @@
+"""The wings, a folder per subject, and the analyses in them: a new analysis is a file in `rethink/<wing>/analyses/`."""
+
+import rethink.complexity.analyses
+import rethink.inside.analyses
+import rethink.kernels.analyses
+import rethink.theorem1.analyses
+from rethink.analyses import Analysis
+from rethink.discovery import subclasses
+
+_WINGS = (
+    rethink.kernels.analyses,
+    rethink.inside.analyses,
+    rethink.complexity.analyses,
+    rethink.theorem1.analyses,
+)
+
+
+def find_analyses() -> dict[str, type[Analysis]]:
+    """Name -> class of every analysis, in alphabetical order; what only others build on is left out."""
+    kinds = {name: kind for wing in _WINGS for name, kind in subclasses(wing, Analysis).items()}
+    return {
+        name: kind
+        for name, kind in sorted(kinds.items())
+        if issubclass(kind, Analysis) and kind.analyse is not Analysis.analyse
+    }

@@ -1,0 +1,1 @@
+"""Theorem 1 and Corollary 1 on real images."""
