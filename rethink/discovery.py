@@ -1,10 +1,15 @@
-"""Finds the subclasses that the modules of a package define, so that adding a class means adding its file only."""
+"""Classes by name: those that a package defines, so that a new class is a file only; one class by its import path."""
 
 import importlib
 import inspect
 import pkgutil
 import sys
 from types import ModuleType
+from typing import TypeVar
+
+from rethink.errors import UserError, did_you_mean
+
+T = TypeVar("T")
 
 
 def subclasses(package: ModuleType, base: type) -> dict[str, type]:
@@ -40,3 +45,32 @@ def lookup(package: str, base: str, name: str) -> type:
             vars(sys.modules[package]).update(classes)
             return classes[name]
     raise AttributeError(f"module {package!r} has no attribute {name!r}")
+
+
+def resolve(class_path: str, base: type[T], where: str = "") -> type[T]:
+    """The class of an import path, such as `my_file.MyModel`, without calling anything of it.
+
+    Args:
+        class_path: Module and name. A file of the working folder is a module.
+        base: What it has to be a subclass of.
+        where: Which file names it, for the message; empty for the command line.
+
+    Raises:
+        UserError: There is no such class, or it is another kind of thing.
+    """
+    named = f"{where}: {class_path!r}" if where else repr(class_path)
+    module, _, name = class_path.rpartition(".")
+    if not module:
+        raise UserError(f"{named} is no import path. Expected module and class, such as my_file.{class_path}.")
+    try:
+        imported = importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
+            raise UserError(f"{named} cannot be imported: {error}.") from error
+        raise UserError(f"{named}: there is no module {module!r} here, nor an installed one.") from None
+    candidate = getattr(imported, name, None)
+    if candidate is None:
+        raise UserError(f"{named}: module {module!r} has no class {name!r}.{did_you_mean(name, vars(imported))}")
+    if not (inspect.isclass(candidate) and issubclass(candidate, base)):
+        raise UserError(f"{named} is no {base.__name__}.")
+    return candidate

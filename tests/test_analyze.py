@@ -7,12 +7,13 @@ import re
 import numpy as np
 import pytest
 
-import rethink.running.analyze
+import rethink.running.analysis
 from rethink.analyses.analysis import Analysis, Context, Result, canonical
 from rethink.cli import main
 from rethink.cluster.lease import Lease
 from rethink.errors import UserError
 from rethink.files import write_text
+from rethink.running.identification import identify_analysis
 from rethink.running.wings import find_analyses
 from rethink.runs.analysis import ARRAYS, FORMAT, Analysed
 from rethink.runs.run import Damaged
@@ -54,7 +55,7 @@ class Blocks(Analysis):
 
 @pytest.fixture(autouse=True)
 def _known(monkeypatch):
-    monkeypatch.setattr(rethink.running.analyze, "find_analyses", lambda: {"Blocks": Blocks})
+    monkeypatch.setattr(rethink.running.analysis, "find_analyses", lambda: {"Blocks": Blocks})
     monkeypatch.setattr(Blocks, "computed", [])
 
 
@@ -138,7 +139,7 @@ def test_what_is_refused_while_it_computes_leaves_no_folder(runs, capsys, monkey
 
 
 def test_what_another_process_computes_is_left_to_it(runs, capsys):
-    folder = runs / "analyses" / rethink.running.analyze.identify(["Blocks"])
+    folder = runs / "analyses" / identify_analysis(["Blocks"])
     with Lease(folder).held():
         assert f"process {os.getpid()}" in refused("Blocks", capsys=capsys)
         assert folder.exists()
@@ -154,9 +155,7 @@ def test_the_record_has_options_values_and_surroundings(analyze, runs):
     assert found.options == {"blocks": 4, "power": 2.0, "name": None, "seed": 0}
     assert found.values == {"sum": 14, "numbers": [0, 1, 4, 9]}
     assert (found.seed, found.runs) == (0, [])
-    assert (
-        found.analysis_id == found.path.name == rethink.running.analyze.identify(["Blocks", "--blocks=4", "--power=2"])
-    )
+    assert found.analysis_id == found.path.name == identify_analysis(["Blocks", "--blocks=4", "--power=2"])
     assert found.record["format"] == FORMAT
     assert found.record["version"] == Blocks.version
     assert found.record["durations"]["seconds/total"] >= 0
@@ -184,7 +183,7 @@ def test_numbers_of_numpy_are_numbers_and_what_json_lacks_is_null(analyze, monke
 
 
 def test_the_identity_is_of_options_that_are_not_at_their_defaults(monkeypatch):
-    identify = rethink.running.analyze.identify
+    identify = identify_analysis
     assert identify(["Blocks"]) == identify(["Blocks", "--blocks", "3", "--seed=0", "--force"])
     different = [["Blocks"], ["Blocks", "--blocks=4"], ["Blocks", "--seed=4"], ["Blocks", "--power=4"]]
     assert len({*map(identify, different)}) == 4
@@ -270,7 +269,7 @@ def test_what_fails_keeps_its_blocks_and_its_error(runs, monkeypatch):
 def test_progress_is_said_now_and_then_where_the_output_is_a_file(analyze, capsys, monkeypatch):
     analyze()
     assert capsys.readouterr().err.splitlines() == ["blocks: 0 of 3"]
-    monkeypatch.setattr(rethink.running.analyze, "_SAID_EVERY", -1.0)
+    monkeypatch.setattr(rethink.running.analysis, "_SECONDS_BETWEEN_LINES", -1.0)
     analyze("--force")
     assert capsys.readouterr().err.splitlines() == ["blocks: 0 of 3", "blocks: 1 of 3", "blocks: 2 of 3"]
 

@@ -5,7 +5,7 @@ import torch
 from processes import fork
 from test_resume import result
 
-import rethink.running.training  # noqa: F401  (imported before the forks)
+import rethink.running.command  # noqa: F401  (imported before the forks)
 from rethink.cli import main
 
 OPTIONS = [

@@ -39,7 +39,7 @@ from rethink.inside.similarity import cka, gram
 from rethink.models import MLP, SmallAlexNet, SmallInception
 from rethink.models.layers import BatchNorm
 from rethink.models.pretrained import take_over
-from rethink.running.training import identify
+from rethink.running.identification import identify
 from rethink.runs.run import Run
 from rethink.runs.weights import final_weights, weights_of_epoch
 

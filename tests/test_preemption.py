@@ -24,7 +24,7 @@ from rethink.cluster import preemption, slurm
 from rethink.cluster.preemption import EXIT_CODE, received, watched
 from rethink.data import ImageDataModule, Synthetic
 from rethink.models import MLP
-from rethink.running.training import _cluster
+from rethink.running.trainer import cluster_environment
 from rethink.training import lightning_internals
 
 # Nothing is saved but because of a signal. Blocks begin at the steps 0, 4, 8 and 12, the last, of each epoch of 13.
@@ -160,7 +160,7 @@ def test_a_signal_during_the_imports_is_noted():
             send(signal.SIGTERM)()
             seen.append(received())
 
-        sys.modules["rethink.running.training"] = SimpleNamespace(main=begin)  # type: ignore[assignment]
+        sys.modules["rethink.running.command"] = SimpleNamespace(main=begin)  # type: ignore[assignment]
         main(["fit"])
         assert seen == [signal.SIGTERM]
         main(["validate"])  # where it has its usual effect
@@ -319,10 +319,10 @@ def test_a_requeued_job_does_not_begin_anew(tmp_path, undisturbed, monkeypatch, 
 def test_lightning_finds_slurm_without_its_handler_and_torchrun_first(monkeypatch):
     for name in [name for name in os.environ if name.startswith(("SLURM_", "TORCHELASTIC_"))]:
         monkeypatch.delenv(name)
-    assert _cluster() == []
+    assert cluster_environment() == []
     monkeypatch.setenv("SLURM_NTASKS", "1")
     monkeypatch.setenv("SLURM_JOB_NAME", "fit")
-    (environment,) = _cluster()
+    (environment,) = cluster_environment()
     assert environment.auto_requeue is False
     monkeypatch.setenv("TORCHELASTIC_RUN_ID", "1")
-    assert _cluster() == []
+    assert cluster_environment() == []

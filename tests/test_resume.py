@@ -8,7 +8,7 @@ import pytest
 import torch
 from processes import fork, kill_at_step
 
-import rethink.running.training  # noqa: F401  (imported before the forks, which then cost next to nothing)
+import rethink.running.command  # noqa: F401  (imported before the forks, which then cost next to nothing)
 from rethink.cli import main
 from rethink.runs.run import Run
 

@@ -21,7 +21,7 @@ from rethink.cluster import lease
 from rethink.cluster.lease import NAME as LEASE
 from rethink.cluster.lease import Owner
 from rethink.errors import UserError
-from rethink.running.training import identify
+from rethink.running.identification import identify
 from rethink.runs import run as run_module
 from rethink.runs.run import Run
 from rethink.runs.setting import Setting
@@ -180,7 +180,7 @@ def test_runs_that_are_the_same_are_planned_once_and_the_plan_is_kept(write, run
     ]
     assert {run.state for run in planned.runs} == {"missing"}
     assert {run.epochs for run in planned.runs} == {2}
-    monkeypatch.setitem(sys.modules, "rethink.running.training", None)  # importing it again would fail
+    monkeypatch.setitem(sys.modules, "rethink.running.identification", None)  # importing it again would fail
     assert plan(write(SWEEP)) == planned
     assert len(planned.only(["RANDOM"]).runs) == 1
 

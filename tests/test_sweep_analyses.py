@@ -5,12 +5,13 @@ import shlex
 
 import pytest
 
-import rethink.running.analyze
+import rethink.running.analysis
 from rethink.analyses.analysis import Analysis, Context, Result, RunAnalysis
 from rethink.cli import main
 from rethink.cluster.preemption import watched
 from rethink.errors import UserError
 from rethink.report.results import Results
+from rethink.running.identification import identify_analysis
 from rethink.runs.analysis import Analysed
 from rethink.runs.run import runs_folder
 from rethink.runs.weights import final_weights, weights_of_epoch
@@ -76,7 +77,7 @@ class Sizes(RunAnalysis):
 def experiment(tmp_path, monkeypatch, runs):
     """An experiment that all commands find."""
     known = {"Counting": Counting, "Sizes": Sizes}
-    monkeypatch.setattr(rethink.running.analyze, "find_analyses", lambda: known)
+    monkeypatch.setattr(rethink.running.analysis, "find_analyses", lambda: known)
 
     def load(text: str = SWEEP, **options) -> Experiment:
         (tmp_path / "tiny").mkdir(exist_ok=True)
@@ -144,12 +145,10 @@ def test_an_analysis_may_have_seeds_of_its_own(experiment):
 
 def test_an_option_at_its_default_leaves_the_identity_alone(experiment):
     experiment()
-    assert rethink.running.analyze.identify(["Counting", "--n", "3"]) == rethink.running.analyze.identify(
+    assert identify_analysis(["Counting", "--n", "3"]) == identify_analysis(
         ["Counting", "--n", "3", "--step", "1", "--seed", "0"]
     )
-    assert rethink.running.analyze.identify(["Counting", "--n", "3"]) != rethink.running.analyze.identify(
-        ["Counting", "--n", "3", "--step", "2"]
-    )
+    assert identify_analysis(["Counting", "--n", "3"]) != identify_analysis(["Counting", "--n", "3", "--step", "2"])
 
 
 def test_analyses_come_after_the_runs_that_they_need_and_once(experiment, here, capsys):
@@ -388,7 +387,7 @@ def test_an_analysis_that_is_asked_to_end_keeps_what_it_has(experiment, runs, mo
 
     experiment()
     log = play_slurm()
-    monkeypatch.setattr(rethink.running.analyze, "find_analyses", lambda: {"Slow": Slow})
+    monkeypatch.setattr(rethink.running.analysis, "find_analyses", lambda: {"Slow": Slow})
     with pytest.raises(SystemExit) as exit:
         main(["analyze", "Slow", "--n", "4"])
     assert exit.value.code == 75

@@ -81,7 +81,7 @@ def _dispatch(arguments: list[str]) -> None:
         print(f"rethink {__version__}")
     elif command in TRAINING:
         with watched() if command == "fit" else nullcontext():  # the imports take longer than many a warning time
-            from rethink.running.training import main as train
+            from rethink.running.command import main as train
 
             train(arguments)
     elif command in OTHERS:
@@ -95,7 +95,7 @@ def _dispatch(arguments: list[str]) -> None:
 def _other(command: str) -> Callable[[list[str]], None]:
     match command:
         case "analyze":
-            from rethink.running.analyze import main
+            from rethink.running.analysis import main
         case "data":
             from rethink.cli.data import main
         case "show":

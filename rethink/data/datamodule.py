@@ -18,7 +18,7 @@ from rethink.data.split import PixelChange, ResidentSplit, Split, StreamedSplit
 from rethink.data.store import Arrays
 from rethink.errors import UserError
 from rethink.randomization import Randomization, TrueLabels
-from rethink.randomization.randomization import Part, PixelCounts
+from rethink.randomization.randomization import Part
 from rethink.training import lightning_internals
 
 

@@ -70,11 +70,11 @@ def task(words: Sequence[str]) -> Outcome:
 def _main(words: Sequence[str]) -> None:
     command, *arguments = words
     if command == "analyze":
-        from rethink.running.analyze import main as analyze
+        from rethink.running.analysis import main as analyze
 
         analyze(arguments)
     else:
-        from rethink.running.training import main as train
+        from rethink.running.command import main as train
 
         train([*words])
 
@@ -82,10 +82,10 @@ def _main(words: Sequence[str]) -> None:
 def _folder(words: Sequence[str]) -> Path:
     command, *arguments = words
     if command == "analyze":
-        from rethink.running.analyze import identify as identify_analysis
+        from rethink.running.identification import identify_analysis
 
         return analyses_folder() / identify_analysis(arguments)
-    from rethink.running.training import identify
+    from rethink.running.identification import identify
 
     run_id, _ = identify([*words])
     return runs_folder() / run_id

@@ -205,10 +205,10 @@ def _identify(command: Arguments) -> dict[str, Any]:
     name, *arguments = command
     try:
         if name == "analyze":
-            from rethink.running.analyze import identify as identify_analysis
+            from rethink.running.identification import identify_analysis
 
             return {"id": identify_analysis(arguments)}
-        from rethink.running.training import identify
+        from rethink.running.identification import identify
 
         run_id, parts = identify(list(command))
     except UserError as error:

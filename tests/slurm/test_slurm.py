@@ -8,7 +8,7 @@ from jobs import MARKS, Job, python, submit
 from processes import fork
 from test_resume import assert_same, result
 
-import rethink.running.training  # noqa: F401  (imported before the forks)
+import rethink.running.command  # noqa: F401  (imported before the forks)
 from rethink.cli import main
 from rethink.cluster.preemption import EXIT_CODE
 

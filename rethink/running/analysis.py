@@ -4,7 +4,7 @@ import json
 import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +19,7 @@ from rethink.callbacks.record import finite
 from rethink.cluster import slurm
 from rethink.cluster.lease import Lease
 from rethink.cluster.preemption import received, requeued
+from rethink.discovery import resolve
 from rethink.errors import UserError, did_you_mean
 from rethink.files import write_atomically, write_text
 from rethink.running.findings import show
@@ -28,20 +29,21 @@ from rethink.runs.analysis import ARRAYS, FORMAT, analyses_folder
 from rethink.runs.environment import surroundings
 from rethink.runs.identity import analysis_id
 
-_SAID_EVERY = 10.0  # seconds between two lines about the progress, where the output is a file
+_SECONDS_BETWEEN_LINES = 10.0  # of progress, where the output is a file
 
 
 def main(args: list[str]) -> None:
-    """Runs `rethink analyze ARGS`."""
-    name, *rest = args or ["--help"]
-    known = find_analyses()
-    if name in ("--help", "-h", "help"):
+    """Runs `rethink analyze ARGS`.
+
+    Raises:
+        UserError: Something that the user can mend.
+    """
+    if not args or args[0] in ("--help", "-h", "help"):
         print("usage: rethink analyze ANALYSIS ...     (rethink analyze ANALYSIS --help for its options)\n")
-        for each, kind in known.items():
-            print(f"  {each:<26}{(kind.__doc__ or '').partition('.')[0]}")
+        for name, kind in find_analyses().items():
+            print(f"  {name:<26}{(kind.__doc__ or '').partition('.')[0]}")
         return
-    kind = _kind(name, known)
-    options, force = _parse(kind, rest)
+    kind, options, force = parse(args)
     folder = analyses_folder() / analysis_id(kind, options)
     if (folder / "record.json").exists() and not force:
         print("This was done before; --force computes it anew.")
@@ -50,13 +52,13 @@ def main(args: list[str]) -> None:
     try:
         analysis = kind(**options)
     except ValueError as error:
-        raise UserError(f"rethink analyze {name}: {root_cause(error)}") from error
-    print(f"analysis {name} in {folder}", flush=True)
+        raise UserError(f"rethink analyze {args[0]}: {root_cause(error)}") from error
+    print(f"analysis {args[0]} in {folder}", flush=True)
     try:
         with Lease(folder).held():
             if force and not slurm.restarted():  # whose command is that of the first start
                 shutil.rmtree(folder / "partial", ignore_errors=True)
-            _carry_out(analysis, kind, options, folder)
+            _analyse(analysis, options, folder)
     finally:
         for path in (folder / "partial", folder):  # of an analysis that was refused nothing stays
             with suppress(OSError):
@@ -64,34 +66,35 @@ def main(args: list[str]) -> None:
     show(folder)
 
 
-def identify(args: list[str]) -> str:
-    """The analysis_id of `rethink analyze ARGS`, without computing anything."""
-    kind = _kind(args[0], find_analyses())
-    options, _ = _parse(kind, args[1:])
-    return analysis_id(kind, options)
+def parse(args: Sequence[str]) -> tuple[type[Analysis], dict[str, Any], bool]:
+    """Class, options and `--force` of `rethink analyze ARGS`.
 
-
-def _kind(name: str, known: dict[str, type[Analysis]]) -> type[Analysis]:
-    if name not in known:
-        raise UserError(
-            f"there is no analysis {name!r}.{did_you_mean(name, known)} The analyses: {', '.join(known) or 'none'}."
-        )
-    return known[name]
-
-
-def _parse(kind: type[Analysis], args: list[str]) -> tuple[dict[str, Any], bool]:
-    parser = Parser(prog=f"rethink analyze {kind.__name__}", description=kind.__doc__)
+    Raises:
+        UserError: There is no such analysis, or it does not take these options.
+    """
+    kind = _kind(args[0])
+    parser = Parser(prog=f"rethink analyze {args[0]}", description=kind.__doc__)
     parser.add_class_arguments(kind)
     parser.add_argument("--force", action="store_true", help="Compute it anew, also where it is done.")
-    options = parser.parse_args(args).as_dict()
+    options = parser.parse_args(list(args[1:])).as_dict()
     options.pop("config", None)
     force = options.pop("force")
     if "runs" in options:
         options["runs"] = [Path(run).name for run in options["runs"]]
-    return options, force
+    return kind, options, force
 
 
-def _carry_out(analysis: Analysis, kind: type[Analysis], options: dict[str, Any], folder: Path) -> None:
+def _kind(name: str) -> type[Analysis]:
+    if "." in name:
+        return resolve(name, Analysis)
+    analyses = find_analyses()
+    if name not in analyses:
+        names = ", ".join(analyses) or "none"
+        raise UserError(f"there is no analysis {name!r}.{did_you_mean(name, analyses)} The analyses: {names}.")
+    return analyses[name]
+
+
+def _analyse(analysis: Analysis, options: dict[str, Any], folder: Path) -> None:
     """Computes it and writes the record, last and atomically: its presence means done."""
     began = time.perf_counter()
     for name in ("record.json", ARRAYS):  # in this order: arrays without a record say nothing
@@ -102,32 +105,29 @@ def _carry_out(analysis: Analysis, kind: type[Analysis], options: dict[str, Any]
         findings = analysis.analyse(Context(partial, _progress(status)))
     if findings.arrays:
         write_atomically(folder / ARRAYS, lambda file: np.savez_compressed(file, allow_pickle=False, **findings.arrays))
+    device = torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
     record = {
         "format": FORMAT,
         "analysis_id": folder.name,
-        "analysis": kind.__name__,
-        "version": kind.version,
+        "analysis": type(analysis).__name__,
+        "version": analysis.version,
         "options": options,
-        "values": finite(_plain(dict(findings.values))),
+        "values": finite(_without_numpy(dict(findings.values))),
         "durations": {"seconds/total": time.perf_counter() - began},
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-        "environment": surroundings(_device()),
+        "environment": surroundings(device),
     }
     write_text(folder / "record.json", json.dumps(record, indent=2) + "\n")
     shutil.rmtree(partial, ignore_errors=True)
 
 
-def _plain(value: Any) -> Any:
+def _without_numpy(value: Any) -> Any:
     """The same without NumPy's numbers, bools and arrays, which JSON does not know."""
     if isinstance(value, dict):
-        return {key: _plain(each) for key, each in value.items()}
+        return {key: _without_numpy(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
+        return [_without_numpy(item) for item in value]
     return value.tolist() if isinstance(value, np.generic | np.ndarray) else value
-
-
-def _device() -> torch.device:
-    return torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
 
 
 def _progress(status: Any) -> Callable[[str, int, int], None]:
@@ -135,15 +135,16 @@ def _progress(status: Any) -> Callable[[str, int, int], None]:
 
     It is also where an analysis ends that was asked to: what it has finished is in its folder.
     """
-    said = 0.0
+    printed = 0.0
 
-    def say(what: str, done: int, of: int) -> None:
-        nonlocal said
+    def progress(what: str, done: int, of: int) -> None:
+        nonlocal printed
+        line = f"{what}: {done:,} of {of:,}"
         if received():
-            raise requeued(f"preempted at {what}: {done:,} of {of:,}", "the same command goes on from what it has kept")
-        status.update(f"{what}: {done:,} of {of:,}")
-        if not sys.stderr.isatty() and time.monotonic() - said > _SAID_EVERY:
-            said = time.monotonic()
-            print(f"{what}: {done:,} of {of:,}", file=sys.stderr, flush=True)
+            raise requeued(f"preempted at {line}", "the same command goes on from what it has kept")
+        status.update(line)
+        if not sys.stderr.isatty() and time.monotonic() - printed > _SECONDS_BETWEEN_LINES:
+            printed = time.monotonic()
+            print(line, file=sys.stderr, flush=True)
 
-    return say
+    return progress

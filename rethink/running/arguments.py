@@ -1,0 +1,186 @@
+"""The options of `rethink fit|validate|test|predict`: LightningCLI with ours added, and what it refuses."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Literal, get_args
+
+from lightning.pytorch import Callback
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+
+import rethink.callbacks
+from rethink.callbacks.best_test_accuracy import BestTestAccuracy
+from rethink.callbacks.checkpoint import RunCheckpoint
+from rethink.callbacks.convergence import Convergence
+from rethink.callbacks.history import History
+from rethink.callbacks.label_corruption import LabelCorruption
+from rethink.callbacks.progress import ProgressDisplay
+from rethink.callbacks.record import Record
+from rethink.data import ImageDataModule
+from rethink.discovery import subclasses
+from rethink.errors import UserError
+from rethink.models import Classifier
+from rethink.running.messages import Parser, require_complete, root_cause
+from rethink.running.trainer import trainer_options
+
+Precision = Literal["auto", "32-true", "bf16-mixed", "bf16-true", "64-true"]
+
+_CALLBACKS: dict[str, type[Callback]] = {
+    "convergence": Convergence,
+    "best_test_accuracy": BestTestAccuracy,
+    "label_corruption": LabelCorruption,
+    "history": History,
+    "record": Record,
+    "progress": ProgressDisplay,
+    "checkpoint": RunCheckpoint,
+}
+_LINKED = {
+    "--model.seed": "use --seed_everything",
+    "--data.seed": "use --seed_everything, or --data.randomization.seed and --data.subset_seed",
+    "--model.image_shape": "the data set sets it",
+    "--model.num_classes": "the data set sets it",
+}
+
+
+class RunCLI(LightningCLI):
+    """LightningCLI one step at a time: the options are parsed here, `build` makes trainer, model and data of them.
+
+    So a plan can identify hundreds of runs and build none. A command has one parser, which all of them share.
+
+    Args:
+        args: The arguments, from `fit`, `validate`, `test` or `predict` on.
+    """
+
+    _parsers: ClassVar[dict[str, tuple[Any, ...]]] = {}
+
+    def __init__(self, args: Sequence[str]) -> None:
+        self._command = args[0]
+        subclasses(rethink.callbacks, Callback)  # imported, they can be named without their module
+        super().__init__(
+            Classifier,
+            ImageDataModule,
+            subclass_mode_model=True,
+            subclass_mode_data=True,
+            parser_class=Parser,
+            save_config_callback=None,  # the run's folder is ours: see `rethink.running.fitting`
+            seed_everything_default=0,
+            auto_configure_optimizers=False,
+            load_from_checkpoint_support=False,
+            trainer_defaults={
+                "logger": False,
+                "enable_model_summary": False,
+                "num_sanity_val_steps": 0,
+                "use_distributed_sampler": False,  # batches are drawn by (seed, epoch) for any number of ranks
+            },
+            args=list(args),
+        )
+
+    # Parsing.
+
+    def setup_parser(self, *args: Any, **kwargs: Any) -> None:
+        """Makes the parser of this command, once in a process."""
+        if self._command not in self._parsers:
+            super().setup_parser(*args, **kwargs)
+            made = self.parser, self._subcommand_parsers, self._subcommand_method_arguments
+            self._parsers[self._command] = made
+        self.parser, self._subcommand_parsers, self._subcommand_method_arguments = self._parsers[self._command]
+
+    def _add_subcommands(self, parser: LightningArgumentParser, **kwargs: Any) -> None:
+        every = self.subcommands()
+        self.subcommands = lambda: {self._command: every[self._command]}  # type: ignore[method-assign]
+        super()._add_subcommands(parser, **kwargs)
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Adds the measuring callbacks, the switches, and the links from the data to the model."""
+        parser.add_argument(
+            "--runs", type=str | None, default=None, help="Folder of the runs. Default: $RETHINK_RUNS, or runs/."
+        )
+        parser.add_argument(
+            "--force", action="store_true", help="Train anew, also where the run is finished or was begun."
+        )
+        parser.add_argument(
+            "--precision",
+            type=Precision,
+            default="auto",
+            help="auto is bf16 autocast with float32 master weights where that is faster than float32.",
+        )
+        parser.add_argument(
+            "--wandb",
+            type=Literal["off", "offline", "online"] | None,
+            default=None,
+            help="Log to Weights & Biases, or not. Default: off, unless configs/logger/wandb.yaml is used.",
+        )
+        parser.add_argument("--group", type=str | None, default=None, help="W&B group, such as the experiment.")
+        parser.add_argument("--tags", type=list[str], default=[], help="W&B tags.")
+        for key, callback in _CALLBACKS.items():
+            parser.add_lightning_class_args(callback, key)
+        for key in ("model", "data"):
+            parser.link_arguments("seed_everything", f"{key}.init_args.seed")
+        for key in ("image_shape", "num_classes"):
+            parser.link_arguments(f"data.{key}", f"model.init_args.{key}", apply_on="instantiate")
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        """Parses without the stock warning that sys.argv is there too: calls in process are meant."""
+        for option in (argument.partition("=")[0].replace(".init_args.", ".") for argument in args):
+            if option in _LINKED:
+                raise UserError(f"{option} is no option of its own: {_LINKED[option]}.")
+        self.config = parser.parse_args(args)
+
+    @property
+    def options(self) -> Any:
+        """The parsed options of the command."""
+        return self.config[self.subcommand]
+
+    def before_instantiate_classes(self) -> None:
+        """Refuses what the parser accepts and cannot work, and notes the whole resolved configuration."""
+        model, data, trainer = self.options.model, self.options.data, self.options.trainer
+        require_complete("model", model.class_path)
+        require_complete("data", data.class_path)
+        if data.init_args.get("randomization"):
+            require_complete("data.randomization", data.init_args.randomization.class_path)
+        if str(trainer.precision) in ("16", "16-mixed"):
+            raise UserError(
+                f"--trainer.precision {trainer.precision}: float16 needs a scaled loss, which the steps here do not "
+                f"have. Use --precision with one of {', '.join(get_args(Precision))}."
+            )
+        if trainer.limit_train_batches or trainer.overfit_batches or trainer.val_check_interval:
+            data.init_args.steps_per_call = 1  # Lightning counts calls: so that these count steps
+        weights = self.options.get("ckpt_path")
+        if weights and not Path(weights).is_file():
+            raise UserError(f"--ckpt_path {weights}: there is no such file.")
+        self._dump_config()
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The whole resolved configuration, but not how it was asked for."""
+        return {name: value for name, value in self.config_dump.items() if name not in ("config", "force")}
+
+    def repeatable(self) -> str:
+        """The options as YAML for another start of this run: neither anew nor from a chosen checkpoint."""
+        options = self.options.clone()
+        options.force, options.ckpt_path = False, None
+        return str(self._parser(self._command).dump(options, skip_none=False))
+
+    # Building.
+
+    def instantiate_classes(self) -> None:
+        """Nothing yet: see `build`."""
+
+    def _run_subcommand(self, subcommand: str) -> None:
+        """Nothing either: the commands are functions that take a RunCLI."""
+
+    def build(self, folder: Path) -> None:
+        """Makes data, model and trainer in a run's folder; a value that one of them refuses is the user's to mend."""
+        self._folder = folder
+        try:
+            super().instantiate_classes()
+        except (ValueError, ModuleNotFoundError) as error:
+            raise UserError(root_cause(error)) from error
+
+    def instantiate_trainer(self, **kwargs: Any) -> Any:
+        """Makes the trainer with what it needs here."""
+        chosen = self._get(self.config_init, "trainer")
+        return super().instantiate_trainer(**kwargs, **trainer_options(chosen, self.options.precision, self._folder))
+
+    def method_arguments(self) -> dict[str, Any]:
+        """What the trainer's method of this command is called with."""
+        return self._prepare_subcommand_kwargs(self._command)

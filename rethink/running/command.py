@@ -1,0 +1,29 @@
+"""`rethink fit|validate|test|predict`, callable in process."""
+
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+
+from rethink.errors import UserError
+from rethink.running.arguments import RunCLI
+from rethink.running.evaluation import evaluate, predict
+from rethink.running.fitting import fit
+from rethink.running.trainer import quiet
+from rethink.training.allocator import keep_freed_memory
+
+_COMMANDS = {"fit": fit, "validate": evaluate, "test": evaluate, "predict": predict}
+
+
+def main(args: list[str]) -> None:
+    """Runs `rethink ARGS`.
+
+    Args:
+        args: The arguments, from `fit`, `validate`, `test` or `predict` on.
+
+    Raises:
+        UserError: Something that the user can mend.
+    """
+    quiet()
+    keep_freed_memory()
+    try:
+        _COMMANDS[args[0]](RunCLI(args))
+    except MisconfigurationException as error:  # options of the trainer that do not go together, or not on this machine
+        raise UserError(f"the trainer refuses this: {str(error).splitlines()[0]}") from error

@@ -1,0 +1,72 @@
+"""`rethink validate|test|predict`: a run's final weights on its data sets, without a record."""
+
+import csv
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import Trainer
+
+from rethink.callbacks.checkpoint import RunCheckpoint
+from rethink.callbacks.history import History
+from rethink.callbacks.record import Record
+from rethink.errors import UserError
+from rethink.running import loggers
+from rethink.running.arguments import RunCLI
+from rethink.running.identification import IdentifiedRun, identified
+from rethink.running.trainer import callbacks_of
+from rethink.runs.weights import final_weights
+
+
+def evaluate(cli: RunCLI) -> None:
+    """`validate` and `test`: prints loss and accuracy of every split."""
+    run = _built(cli)
+    arguments = _with_weights(cli, run) | {"verbose": False}  # Lightning's table cuts our names off
+    with loggers.session(cli.trainer, run.settings):
+        getattr(cli.trainer, str(cli.subcommand))(**arguments)
+    if cli.trainer.is_global_zero:
+        for name, value in cli.model.epoch_metrics.items():
+            print(f"{name:<26}{value:.6g}")
+
+
+def predict(cli: RunCLI) -> None:
+    """Writes `predictions.csv` into the run's folder: index, true label, prediction, its probability."""
+    run = _built(cli)
+    arguments = _with_weights(cli, run) | {"return_predictions": True}
+    if cli.trainer.world_size > 1:
+        raise UserError(f"predict runs in one process, not in {cli.trainer.world_size}. Add --trainer.devices 1.")
+    batches: Any = cli.trainer.predict(**arguments)
+    path = run.folder / "predictions.csv"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(batches[0])
+        for batch in batches:
+            writer.writerows(zip(*(column.tolist() for column in batch.values()), strict=True))
+    print(f"{path}: {sum(len(batch['index']) for batch in batches)} predictions")
+
+
+def without_record(trainer: Trainer) -> None:
+    """Takes away the callbacks that write into the run's folder."""
+    writing = (Record, History, RunCheckpoint)
+    callbacks = callbacks_of(trainer)
+    callbacks[:] = [callback for callback in callbacks if not isinstance(callback, writing)]
+
+
+def _built(cli: RunCLI) -> IdentifiedRun:
+    run = identified(cli)
+    loggers.complete(cli.options, run.folder, run.run_id, run.settings, cli.subcommand)
+    cli.build(run.folder)
+    without_record(cli.trainer)
+    return run
+
+
+def _with_weights(cli: RunCLI, run: IdentifiedRun) -> dict[str, Any]:
+    """The arguments of the trainer's method, with the run's final weights unless a checkpoint is given."""
+    arguments = cli.method_arguments()
+    weights = arguments.get("ckpt_path") or final_weights(run.folder)
+    if not Path(weights).is_file():
+        raise UserError(
+            f"there are no weights at {weights}. Train the run first (`rethink fit` with the same "
+            "options), or name a file with --ckpt_path."
+        )
+    return arguments | {"ckpt_path": weights}

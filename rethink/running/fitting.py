@@ -1,0 +1,135 @@
+"""`rethink fit`: trains a run in its folder, from the last checkpoint where there is one."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+from torch.multiprocessing.spawn import ProcessExitedException
+
+from rethink.callbacks.checkpoint import RunCheckpoint, find_checkpoint
+from rethink.callbacks.record import Record
+from rethink.cluster import preemption, slurm
+from rethink.cluster.lease import Lease
+from rethink.errors import UserError
+from rethink.files import write_text
+from rethink.running import loggers
+from rethink.running.arguments import RunCLI
+from rethink.running.evaluation import without_record
+from rethink.running.identification import IdentifiedRun, identified
+from rethink.running.trainer import callback, callbacks_of
+from rethink.runs.run import Run
+from rethink.runs.weights import final_weights, lacks_weights
+from rethink.training import lightning_internals
+
+
+def fit(cli: RunCLI) -> None:
+    """Trains the run that the options describe, unless it is finished."""
+    options, run = cli.options, identified(cli)
+    repeatable = cli.repeatable()
+    if options.force and slurm.restarted():
+        print("A requeued job goes on: --force was its first start's.")
+        options.force = False
+    if not options.trainer.fast_dev_run and _is_finished(cli, run):
+        return
+    loggers.complete(options, run.folder, run.run_id, run.settings, "fit")
+    cli.build(run.folder)
+    if options.trainer.fast_dev_run:
+        without_record(cli.trainer)
+        cli.trainer.fit(**cli.method_arguments())
+    else:
+        _train(cli, run, repeatable)
+
+
+def _is_finished(cli: RunCLI, run: IdentifiedRun) -> bool:
+    """Whether there is nothing left to do, which it says."""
+    options = cli.options
+    if options.force or not (run.folder / "record.json").exists():
+        return False
+    finished = Run.open(run.folder)
+    epochs = lacks_weights(run.folder, options.checkpoint.keep_epochs, finished.last_epoch)
+    if epochs or not final_weights(run.folder).is_file():
+        lacking = f"the weights of epochs {epochs}" if epochs else "its weights"
+        print(f"{run.folder} is finished, without {lacking}: it is trained once more.")
+        options.force = True
+        return False
+    print(
+        f"{run.folder} is finished ({finished.outcome}). See it with `rethink show {run.run_id}`, "
+        "train it anew with --force."
+    )
+    return True
+
+
+def _train(cli: RunCLI, run: IdentifiedRun, repeatable: str) -> None:
+    trainer, arguments = cli.trainer, cli.method_arguments()
+    lightning_internals.leave_signals_alone(trainer)
+    with _lease(trainer, run.folder) as lease:
+        if cli.options.force:
+            _forget_training(trainer, run.folder)
+        checkpoint = _checkpoint(run.folder, arguments.pop("ckpt_path", None))
+        record = callback(trainer, Record)
+        record.run_id, record.config = run.run_id, run.settings
+        callback(trainer, RunCheckpoint).lease = lease
+        line = f"run {run.run_id} in {run.folder}" + (f", from {checkpoint}" if checkpoint else "")
+        callbacks_of(trainer).insert(0, _Announcement(run.folder / "config.yaml", repeatable, line))
+        with loggers.session(trainer, run.settings), _preemptible(cli):
+            trainer.fit(**arguments, ckpt_path=checkpoint)
+
+
+def _checkpoint(folder: Path, chosen: str | None) -> Path | str | None:
+    """From which to go on. A requeued job has gone on from the chosen one already."""
+    return find_checkpoint(folder) or chosen if slurm.restarted() else chosen or find_checkpoint(folder)
+
+
+@contextmanager
+def _lease(trainer: Trainer, folder: Path) -> Iterator[Lease | None]:
+    """The run's lease, in the first process of a run. A run that was refused before it began leaves no folder."""
+    if not trainer.is_global_zero:
+        yield None
+        return
+    try:
+        with Lease(folder).held() as lease:
+            yield lease
+    except PermissionError as error:
+        raise UserError(
+            f"cannot write to {error.filename}. Give permission, or choose another folder with --runs."
+        ) from None
+    finally:
+        with suppress(OSError):
+            folder.rmdir()  # if it is empty
+
+
+def _forget_training(trainer: Trainer, folder: Path) -> None:
+    if trainer.is_global_zero:
+        for path in [folder / "record.json", *folder.glob("checkpoints/*.ckpt")]:
+            path.unlink(missing_ok=True)
+    trainer.strategy.barrier("force")
+
+
+@contextmanager
+def _preemptible(cli: RunCLI) -> Iterator[None]:
+    """Passes signals on to forked processes, and their end back; says what --force would do once more."""
+    if (kill := lightning_internals.signal_forks(cli.trainer)) is not None:
+        preemption.pass_on(kill)
+    try:
+        yield
+    except ProcessExitedException as error:
+        if error.exit_code != preemption.EXIT_CODE:
+            raise
+        raise preemption.Preempted("preempted; the same command goes on from where it was saved") from None
+    except preemption.Preempted as preempted:
+        if preempted.message and cli.options.force:
+            preempted.message += ", without --force"
+        raise
+
+
+class _Announcement(Callback):
+    """Says which run begins and writes its configuration, once data and model have been set up."""
+
+    def __init__(self, path: Path, config: str, line: str) -> None:
+        self.path, self.config, self.line = path, config, line
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if trainer.is_global_zero:
+            write_text(self.path, self.config)
+            print(self.line)
