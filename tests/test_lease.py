@@ -2,9 +2,12 @@
 
 import json
 import os
+import random
 import signal
 import time
+import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -41,6 +44,8 @@ def in_the_background(work: Callable[[], object]) -> int:
     if child == 0:
         try:
             os._exit(0 if work() else 1)
+        except BaseException:
+            traceback.print_exc()
         finally:
             os._exit(2)
     return child
@@ -61,7 +66,6 @@ def wait_for(condition: Callable[[], object]) -> None:
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Renewals that a test can wait for."""
     monkeypatch.setattr(leases, "RENEWED_EVERY", 0.05)
-    monkeypatch.setattr(leases, "_GRACE", 0.1)
 
 
 def test_it_says_who_trains_and_leaves_nothing(tmp_path, monkeypatch):
@@ -81,18 +85,23 @@ def test_it_says_who_trains_and_leaves_nothing(tmp_path, monkeypatch):
     assert take(folder)
 
 
-# Two at a time: many tries, started together, and each winner stays until all others have given up.
+# Never two: the racers start together, and the winner stays until all others have given up.
 
 RACERS = 6
+DEAD = replace(Owner.this_process(), started="long ago")
 
 
-@pytest.mark.parametrize("locks", [True, False], ids=["locks on folders", "no locks"])
-@pytest.mark.parametrize("before", ["nothing", "stale", "dead", "damaged"])
-def test_exactly_one_of_many_wins(tmp_path, before, locks, monkeypatch):
-    if not locks:
-        import fcntl
+@pytest.fixture(params=["hard links", "no hard links"])
+def links(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    def link(*paths: Path) -> None:
+        raise PermissionError("this file system has none")
 
-        monkeypatch.setattr(fcntl, "flock", _no_locks)
+    if request.param == "no hard links":
+        monkeypatch.setattr(os, "link", link)
+
+
+@pytest.mark.parametrize("before", ["nothing", "stale", "dead", "dead twice", "damaged"])
+def test_exactly_one_of_many_wins(tmp_path, before, links):
     for number in range(5):
         folder = tmp_path / str(number)
         folder.mkdir()
@@ -101,7 +110,10 @@ def test_exactly_one_of_many_wins(tmp_path, before, locks, monkeypatch):
             case "stale":
                 write(folder, age=STALE_AFTER + 5)
             case "dead":
-                write(folder, replace(Owner.this_process(), started="long ago"))
+                write(folder, DEAD)
+            case "dead twice":
+                write(folder, DEAD)
+                leave_a_dead_one(folder)
             case "damaged":
                 write(folder, age=STALE_AFTER + 5).write_text("{")
                 os.utime(folder / leases.NAME, (0, 0))
@@ -125,15 +137,55 @@ def test_exactly_one_of_many_wins(tmp_path, before, locks, monkeypatch):
         assert not [*folder.glob(".lease*"), *folder.glob("lease*")]
 
 
-def _no_locks(descriptor: int, operation: int) -> None:
-    raise OSError("this file system has none")
+def leave_a_dead_one(folder: Path) -> bool:
+    """As an owner would that is killed; whether it had its turn."""
+    lease = Lease(folder)
+    lease.owner, lease._content = DEAD, leases._content(replace(DEAD, token=os.urandom(8).hex()))
+    with suppress(Busy):
+        lease._acquire()
+        return True
+    return False
 
 
-def test_without_hard_links(tmp_path, monkeypatch):
-    def link(*paths: Path) -> None:
-        raise PermissionError("this file system has none")
+@pytest.mark.parametrize("turns", [100, pytest.param(3000, marks=pytest.mark.slow)])
+def test_never_two_while_owners_come_go_and_die(tmp_path, links, monkeypatch, turns):
+    """Every call of the file system may be interrupted: the windows between two of them are a hundred times as wide."""
+    draw = random.Random(0)
 
-    monkeypatch.setattr(os, "link", link)
+    def interrupted(call):
+        def slow(*args, **kwargs):
+            if draw.random() < 0.5:
+                time.sleep(draw.random() / 500)
+            return call(*args, **kwargs)
+
+        return slow
+
+    for owner, name in ((leases, "_put"), (leases, "_chain"), (Path, "unlink"), (os, "utime")):
+        monkeypatch.setattr(owner, name, interrupted(getattr(owner, name)))
+    folder, inside = tmp_path / "run", tmp_path / "inside"
+
+    def come_and_go() -> bool:
+        draw.seed(os.getpid())
+        left = turns // RACERS
+        while left:
+            if draw.random() < 0.5:
+                left -= leave_a_dead_one(folder)
+                continue
+            with suppress(Busy), Lease(folder).held() as lease:
+                os.close(os.open(inside, os.O_CREAT | os.O_EXCL))  # FileExistsError: there are two
+                time.sleep(draw.random() / 1000)
+                assert not lease.lost
+                os.unlink(inside)
+                left -= 1
+        return True
+
+    assert exit_codes([in_the_background(come_and_go) for _ in range(RACERS)]) == [0] * RACERS
+    assert holder(folder) is None
+    assert take(folder)
+    assert os.listdir(folder) == []
+
+
+def test_without_hard_links(tmp_path, links):
     with Lease(tmp_path).held() as lease:
         assert holder(tmp_path) == lease.owner
         assert not take(tmp_path)
@@ -236,14 +288,43 @@ def test_a_forked_process_notices_too_and_leaves_the_lease_alone(tmp_path, quick
         assert fork(notices) == 0
 
 
-def test_one_put_back_in_time_is_not_lost(tmp_path, monkeypatch):
-    """Where someone has moved it away by mistake and puts it back."""
+@pytest.mark.parametrize("owner", [ELSEWHERE, None], ids=["another machine's", "damaged"])
+def test_one_from_the_future_is_free_after_a_moment_without_renewal(tmp_path, owner):
+    path = write(tmp_path, owner or ELSEWHERE, age=-5 * 3600)
+    if owner is None:
+        path.write_text("{")
+        os.utime(path, (time.time() + 5 * 3600,) * 2)
+    assert holder(tmp_path) is None
+    with pytest.raises(Busy, match=r"Its time was in the future\. Try again in 120 s"):
+        Lease(tmp_path)._acquire()
+    assert not take(tmp_path)
+    assert abs(path.stat().st_mtime - time.time()) < 20
+    os.utime(path, (time.time() - STALE_AFTER - 5,) * 2)
+    assert take(tmp_path)
+
+
+def test_a_successor_is_the_holder_and_leaves_nothing(tmp_path):
+    write(tmp_path, DEAD)
     with Lease(tmp_path).held() as lease:
-        aside = tmp_path / "aside"
-        lease.path.rename(aside)
-        monkeypatch.setattr(time, "sleep", lambda seconds: aside.rename(lease.path))
-        lease._check()
+        assert holder(tmp_path) == lease.owner
         assert not lease.lost
+        assert not take(tmp_path)
+        assert {path.name for path in tmp_path.iterdir()} == {leases.NAME, lease.path.name}
+    assert os.listdir(tmp_path) == []
+
+
+def test_an_owner_who_was_taken_for_dead_leaves_its_successor_alone(tmp_path):
+    with Lease(tmp_path).held() as asleep:
+        asleep.path.write_bytes(leases._content(replace(asleep.owner, scope="another boot")))  # seen from elsewhere
+        asleep._content = asleep.path.read_bytes()
+        os.utime(asleep.path, (0, 0))
+        awake = Lease(tmp_path)
+        awake._acquire()
+        asleep._check()
+        assert asleep.lost
+    assert holder(tmp_path) == awake.owner
+    awake._release()
+    assert os.listdir(tmp_path) == []
 
 
 # The command line.

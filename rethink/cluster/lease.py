@@ -1,14 +1,15 @@
 """The lease of a run: `lease.json` in its folder says which process trains it, and no other one does meanwhile.
 
-A lock of the operating system would tell nobody who holds it, and is not kept on every network file system. This
-is a plain file: made whole and only where there is none, renewed while its owner lives, and lost by a dead owner.
+A file, not a lock: a lock tells nobody who holds it, and network file systems keep locks within one machine, or not
+at all. It is made whole and only where there is none, and renewed while its owner lives. A dead owner's lease is
+never moved or overwritten, since whoever does that may hit the lease of somebody who was faster. It gets a successor:
+a file whose name follows from its content, which only one process can make. The last of this chain holds the run.
 """
 
+import hashlib
 import json
 import os
 import secrets
-import socket
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
 
-from rethink.cluster import slurm
+from rethink.cluster.owner import Owner
 from rethink.errors import UserError
 
 NAME = "lease.json"
@@ -25,41 +26,10 @@ RENEWED_EVERY = 15.0
 """Seconds between two renewals."""
 STALE_AFTER = 120.0
 """Seconds without renewal after which a process of another machine counts as dead."""
-_GRACE = 1.0  # seconds until a lease that is gone must be back: see `Lease._clear`
 
 
 class Busy(UserError):
     """Another process trains this run."""
-
-
-@dataclass(frozen=True)
-class Owner:
-    """The process that trains a run."""
-
-    host: str
-    pid: int
-    started: str
-    """When it was started, in the words of its operating system: tells it from a later process of the same pid."""
-    scope: str
-    """Within which the pid means something: this boot of this machine, this container."""
-    job: str | None
-    """Its SLURM job."""
-    token: str
-    """Of this one lease."""
-
-    @classmethod
-    def this_process(cls) -> Self:
-        """With a new token."""
-        pid = os.getpid()
-        return cls(socket.gethostname(), pid, _started(pid) or "", _scope(), slurm.job(), secrets.token_hex(8))
-
-    @property
-    def is_here(self) -> bool:
-        """Whether its pid means a process of this machine, since it was booted, and of this container."""
-        return self.scope == _scope()
-
-    def __str__(self) -> str:
-        return f"process {self.pid} on {self.host}" + (f", SLURM job {self.job}" if self.job else "")
 
 
 _UNKNOWN = Owner("an unknown host", 0, "", "", None, "")
@@ -71,10 +41,12 @@ def holder(folder: Path) -> Owner | None:
     The age of a lease from another machine is that by the clock of this one; `Lease` does not rely on clocks.
     """
     try:
-        found = _Found.read(folder / NAME)
+        leases = _chain(folder)
     except OSError:  # not ours to read
         return None
-    return found.owner if found and found.owner is not _UNKNOWN and found.lives(time.time()) else None
+    if not leases or leases[-1].owner is _UNKNOWN or not leases[-1].lives(time.time()):
+        return None
+    return leases[-1].owner
 
 
 class Lease:
@@ -82,7 +54,9 @@ class Lease:
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / NAME
+        """Where it stands; the name is another one after a dead owner."""
         self.owner = Owner.this_process()
+        self._content = _content(self.owner)
         self._lost = False
         self._checked = 0.0  # wall time, which also goes on while a machine sleeps
 
@@ -97,7 +71,7 @@ class Lease:
             yield self
         finally:
             end.set()
-            renewal.join(_GRACE)
+            renewal.join(1)  # a file system that does not answer would keep it
             self._release()
 
     @property
@@ -112,13 +86,9 @@ class Lease:
 
     def _acquire(self) -> None:
         try:
-            draft = self._draft()
-            try:
-                with _one_at_a_time(self.path.parent):
-                    while not _put(draft, self.path):
-                        self._clear(draft)
-            finally:
-                draft.unlink(missing_ok=True)
+            with _draft(self.path.parent, self._content) as draft:
+                while not self._take(draft):
+                    pass
         except OSError as error:
             raise UserError(
                 f"cannot write to {error.filename or self.path.parent}: {error.strerror}. "
@@ -126,38 +96,20 @@ class Lease:
             ) from error
         self._checked = time.time()
 
-    def _draft(self) -> Path:
-        """The file, under a name of its own."""
-        draft = self.path.with_name(f".{NAME}.{self.owner.token}")
-        while True:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with suppress(FileNotFoundError):  # a run that was refused has just taken its folder away
-                draft.write_text(json.dumps(asdict(self.owner), indent=2) + "\n")
-                return draft
-
-    def _clear(self, draft: Path) -> None:
-        """Moves a dead owner's lease away; raises Busy for a live one.
-
-        What was moved may be another one than what was judged, where the file system knows no locks and someone else
-        was faster. Then it is put back at once, before its owner minds.
-        """
-        os.utime(draft)
-        now = draft.stat().st_mtime  # by the clock of the file system, which dated the other one too
-        found = _Found.read(self.path)
-        if found is None:
-            return
-        if found.lives(now):
-            unknown = found.owner is _UNKNOWN
-            raise Busy(
-                f"{self.path.parent} is being trained by another process: {found.owner}. Wait for it, or stop it."
-                + (f" ({self.path} is damaged. If no process trains it: delete it.)" if unknown else "")
-            )
-        aside = self.path.with_name(f".{NAME}.{secrets.token_hex(8)}")
-        with suppress(FileNotFoundError):
-            os.rename(self.path, aside)
-            if _Found.read(aside) != found:
-                _put(aside, self.path)
-            aside.unlink()
+    def _take(self, draft: Path) -> bool:
+        """Tries to be the next of the chain; raises Busy if its last one lives."""
+        folder = draft.parent
+        before = _chain(folder)
+        if before:
+            os.utime(draft)
+            _require_dead(before[-1], now=draft.stat().st_mtime)  # the clock of the file system dated both
+        self.path = before[-1].successor if before else folder / NAME
+        if not _put(draft, self.path):
+            return False
+        leases = _chain(folder)
+        if before and all(lease.content != self._content for lease in leases):
+            self.path.unlink(missing_ok=True)  # it follows a lease that somebody took over and gave back meanwhile
+        return self._holds(leases)
 
     def _renew(self, end: threading.Event) -> None:
         while not end.wait(RENEWED_EVERY):
@@ -170,30 +122,40 @@ class Lease:
     def _check(self) -> None:
         self._checked = time.time()
         with suppress(OSError):  # a file system that does not answer is no news
-            if not self._is_ours():
-                time.sleep(_GRACE)
-                self._lost = not self._is_ours()
+            self._lost = not self._holds(_chain(self.path.parent))
 
-    def _is_ours(self) -> bool:
-        found = _Found.read(self.path)
-        return found is not None and found.owner.token == self.owner.token
+    def _holds(self, leases: list["_Lease"]) -> bool:
+        return bool(leases) and leases[-1].content == self._content
 
     def _release(self) -> None:
+        """Follows itself, so that nobody else can, and removes the chain from its head.
+
+        Who takes over a lease of it nevertheless, because it was read before, is not reached from the head any more.
+        """
+        folder = self.path.parent
         with suppress(OSError):
-            if os.getpid() == self.owner.pid and self._is_ours():
-                self.path.unlink()
+            leases = _chain(folder)
+            if os.getpid() != self.owner.pid or not self._holds(leases):
+                return
+            with _draft(folder, _content(Owner.this_process())) as draft:
+                if _put(draft, leases[-1].successor):
+                    for path in [*(lease.path for lease in leases), leases[-1].successor]:
+                        path.unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)
-class _Found:
+class _Lease:
     """A lease as it was read."""
 
+    path: Path
+    successor: Path
+    """Its name holds the place in the chain, since two damaged files may have the same content."""
     owner: Owner
     content: bytes
     modified: float
 
     @classmethod
-    def read(cls, path: Path) -> "_Found | None":
+    def read(cls, path: Path, place: int) -> Self | None:
         """None where there is no lease; a damaged one is of an unknown owner."""
         try:
             with path.open("rb") as file:
@@ -205,13 +167,58 @@ class _Found:
             whole = isinstance(owner.pid, int) and owner.pid > 0 and isinstance(owner.token, str)
         except (ValueError, TypeError):  # no JSON, no object, other fields
             whole = False
-        return cls(owner if whole else _UNKNOWN, content, modified)
+        successor = path.with_name(f".{NAME}.{place + 1}.{hashlib.sha256(content).hexdigest()[:16]}")
+        return cls(path, successor, owner if whole else _UNKNOWN, content, modified)
 
     def lives(self, now: float) -> bool:
-        """Whether its owner does: known of a process of this machine, judged by age of any other."""
+        """Whether its owner does: known of a process of this machine, judged by age of any other.
+
+        A time far in the future is that of a clock which was wrong: a live owner would have renewed it since.
+        """
         if self.owner.is_here:
-            return _runs(self.owner.pid, self.owner.started)
-        return now - self.modified < STALE_AFTER
+            return self.owner.runs
+        return abs(now - self.modified) < STALE_AFTER
+
+
+def _chain(folder: Path) -> list[_Lease]:
+    """The lease in a folder, then that which took over from it, and so on; the last one counts."""
+    leases: list[_Lease] = []
+    path = folder / NAME
+    while (lease := _Lease.read(path, len(leases))) is not None:
+        leases.append(lease)
+        path = lease.successor
+    return leases
+
+
+def _require_dead(lease: _Lease, now: float) -> None:
+    """Raises Busy for a live owner's lease, and once for one from the future: its owner gets the time to renew it."""
+    remedy = "Wait for it, or stop it."
+    if not lease.lives(now):
+        if lease.owner.is_here or lease.modified < now:
+            return
+        os.utime(lease.path)
+        remedy = f"Its time was in the future. Try again in {STALE_AFTER:g} s: if nobody renews it, it is free then."
+    elif lease.owner is _UNKNOWN:
+        remedy += f" ({lease.path} is damaged. If no process trains it: delete it.)"
+    raise Busy(f"{lease.path.parent} is being trained by another process: {lease.owner}. {remedy}")
+
+
+def _content(owner: Owner) -> bytes:
+    return json.dumps(asdict(owner), indent=2).encode() + b"\n"
+
+
+@contextmanager
+def _draft(folder: Path, content: bytes) -> Iterator[Path]:
+    """A file under a name of its own, to be linked to where it belongs."""
+    draft = folder / f".{NAME}.{secrets.token_hex(8)}"
+    while not draft.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        with suppress(FileNotFoundError):  # a run that was refused has just taken its folder away
+            draft.write_bytes(content)
+    try:
+        yield draft
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def _put(draft: Path, place: Path) -> bool:
@@ -219,7 +226,7 @@ def _put(draft: Path, place: Path) -> bool:
     try:
         os.link(draft, place)
     except FileExistsError:
-        # Over NFS the answer to a link that was made may be lost, and the repeated question then finds it.
+        # Over NFS the answer to a link that was made may be lost, and the repeated question then meets it.
         return draft.stat().st_nlink > 1
     except OSError:  # a file system without hard links
         try:
@@ -228,52 +235,3 @@ def _put(draft: Path, place: Path) -> bool:
         except FileExistsError:
             return False
     return True
-
-
-@contextmanager
-def _one_at_a_time(folder: Path) -> Iterator[None]:
-    """Lets the processes of a machine take over one after the other, where the file system knows locks on folders."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        with suppress(ImportError, OSError):
-            import fcntl
-
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _runs(pid: int, started: str) -> bool:
-    """Whether this very process is alive."""
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # it is another user's
-        pass
-    return not started or _started(pid) in (None, started)
-
-
-def _started(pid: int) -> str | None:
-    """When a process was started; "ended" of one that waits for its parent only, None where this cannot be seen."""
-    try:
-        # The command's name, in parentheses, may hold anything; then come field 3, the state, and field 22.
-        fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
-        return "ended" if fields[0] in "ZX" else fields[19]
-    except OSError:
-        if Path("/proc/self/stat").exists():
-            return None
-    asked = ["ps", "-o", "stat=,lstart=", "-p", str(pid)]
-    with suppress(OSError, ValueError):
-        environment = os.environ | {"LC_ALL": "C"}
-        state, *words = subprocess.run(asked, capture_output=True, text=True, env=environment).stdout.split()
-        return "ended" if state.startswith("Z") else " ".join(words)
-    return None
-
-
-def _scope() -> str:
-    try:
-        return f"{Path('/proc/sys/kernel/random/boot_id').read_text().strip()} {os.readlink('/proc/self/ns/pid')}"
-    except OSError:
-        return socket.gethostname()

@@ -18,7 +18,6 @@ from collections.abc import Callable, Collection
 from typing import IO, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rethink.data.catalog import Dataset, Decoded
 
@@ -35,7 +34,7 @@ def decode(decoder: Decoder, dataset: Dataset, read: Read) -> Decoded:
     try:
         arrays = decoder(dataset, read)
     except UNDECODABLE as error:
-        raise Unusable(f"the files cannot be decoded ({type(error).__name__}: {error})") from error
+        raise Unusable(f"the files cannot be decoded ({_first_line(error)})") from error
     if fault := dataset.fault(arrays):
         raise Unusable(fault)
     return arrays
@@ -50,20 +49,12 @@ UNDECODABLE = (
 
 def cifar_python(dataset: Dataset, read: Read) -> Decoded:
     """CIFAR's python version: batches pickled by Python 2, images as rows of 3 x 32 x 32 values."""
+    height, width, channels = dataset.image_shape
     batches = [_unpickle(read(name)) for name in CIFAR_BATCHES]
-    images = [_channels_last(dataset, np.asarray(batch["data"])) for batch in batches]
+    rows = [np.asarray(batch["data"]).reshape(-1, channels, height, width) for batch in batches]
+    images = [np.ascontiguousarray(array.transpose(0, 2, 3, 1)) for array in rows]
     labels = [np.asarray(batch["labels"], dtype=np.uint8) for batch in batches]
-    return _join_batches(images, labels)
-
-
-def cifar_binary(dataset: Dataset, read: Read) -> Decoded:
-    """CIFAR's binary version: records of a label byte and 3 x 32 x 32 values."""
-    record_bytes = 1 + int(np.prod(dataset.image_shape))
-    batches = [np.frombuffer(read(f"{name}.bin"), dtype=np.uint8).reshape(-1, record_bytes) for name in CIFAR_BATCHES]
-    return _join_batches(
-        [_channels_last(dataset, batch[:, 1:]) for batch in batches],
-        [batch[:, 0] for batch in batches],
-    )
+    return Decoded(np.concatenate(images[:-1]), np.concatenate(labels[:-1]), images[-1], labels[-1])
 
 
 def cifar_png(dataset: Dataset, read: Read) -> Decoded:
@@ -117,7 +108,7 @@ def read_tar(archive: IO[bytes], folder: str, names: Collection[str]) -> Read:
                 if name and file:
                     contents[name] = file.read()
     except UNDECODABLE as error:
-        raise Unusable(f"the archive is damaged ({type(error).__name__}: {error})") from error
+        raise Unusable(f"the archive is damaged ({_first_line(error)})") from error
     if missing := sorted(set(names) - set(contents)):
         raise Unusable(f"the archive has no {folder}/{missing[0]}")
     return contents.__getitem__
@@ -159,19 +150,13 @@ class _ArraysOnly(pickle.Unpickler):
         return self.allowed[module, name]
 
 
-def _channels_last(dataset: Dataset, rows: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    height, width, channels = dataset.image_shape
-    return np.ascontiguousarray(rows.reshape(-1, channels, height, width).transpose(0, 2, 3, 1))
-
-
-def _join_batches(images: list[NDArray[np.uint8]], labels: list[NDArray[np.uint8]]) -> Decoded:
-    """The last batch is the test set."""
-    return Decoded(np.concatenate(images[:-1]), np.concatenate(labels[:-1]), images[-1], labels[-1])
-
-
 def _gunzip(content: bytes, at_most: int) -> bytes:
     """Decompress what is compressed, up to one byte more than there can be: enough to see it is wrong."""
     if content[:2] != b"\x1f\x8b":
         return content
     with gzip.open(io.BytesIO(content)) as file:
         return file.read(at_most + 1)
+
+
+def _first_line(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}".partition("\n")[0]

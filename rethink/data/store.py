@@ -3,8 +3,8 @@
 A file is a header of 4096 bytes (a line of JSON that says what follows) and the four arrays of uint8, one
 after another. All of it is determined by the catalogue entry, so a file is either exactly right or damaged.
 
-A dataset appears in one step: everything is written to a scratch folder beside it, `.NAME.partial`, under a
-lock, and the finished file is moved into place. Whoever takes the lock clears what a killed process left.
+A dataset appears in one step: everything is got into a scratch folder beside it, `.NAME.partial`, under a lock, and
+the finished file is moved into place. Whoever takes the lock clears what a killed process left.
 """
 
 import contextlib
@@ -22,6 +22,7 @@ from filelock import FileLock, Timeout
 
 from rethink.data.catalog import DATASETS, DataError, Dataset, Decoded
 from rethink.data.sources import Limits, Request, obtain, require_space
+from rethink.files import write_atomically
 
 if TYPE_CHECKING:  # importing torch takes seconds, which `rethink data status` should not
     from torch import Tensor
@@ -133,7 +134,9 @@ def get(
                 mirror=mirror or os.environ.get("RETHINK_MIRROR") or None,
                 limits=limits or Limits(),
             )
-            _write(dataset, obtain(request), scratch / path.name, path)
+            content = [_header(dataset), *(np.ascontiguousarray(array).tobytes() for array in obtain(request))]
+            write_atomically(scratch / path.name, lambda file: file.writelines(content))
+            os.replace(scratch / path.name, path)
     return path
 
 
@@ -243,19 +246,3 @@ def _scratch(path: Path) -> Iterator[Path]:
         yield scratch
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
-
-
-def _write(dataset: Dataset, decoded: Decoded, temporary: Path, path: Path) -> None:
-    """Write all to the disk, then give it its name: a crash leaves the old state or the new one."""
-    with temporary.open("wb") as file:
-        file.write(_header(dataset))
-        for array in decoded:
-            file.write(np.ascontiguousarray(array).data)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)  # the name, too
-    finally:
-        os.close(folder)
