@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from mini_records import write_run
+from mini_records import results_of, write_run
 from rich.console import Console
 
 from rethink.errors import UserError
@@ -216,6 +216,20 @@ def test_rising_past_a_level_that_is_missing() -> None:
     assert rising("", levels[:1]).detail == "Missing: other levels."
 
 
+def test_what_lies_within_the_intervals_is_not_told_apart() -> None:
+    low, high = Quantity.of(Estimate((1.0, 1.2, 1.1))), Quantity.of(Estimate((2.0, 2.2, 2.1)))
+    noisy = Quantity.of(Estimate((0.0, 6.3, 0.0)))
+    assert ordered("", [("a", low), ("b", high)]).outcome == "shown"
+    assert ordered("", [("a", low), ("b", noisy)]).outcome == "cannot tell"
+    assert rising("", [(0, low), (1, high)]).outcome == "shown"
+    assert rising("", [(0, low), (1, noisy)]).outcome == "cannot tell"
+    assert rising("", [(0, low), (0.5, Quantity(2.2, half=9)), (1, high)]).outcome == "partly shown"  # it hides no fall
+    assert at_most("", [("a", high)], 3).outcome == "shown"
+    assert at_most("", [("a", noisy)], 3).outcome == "cannot tell"
+    assert at_most("", [("a", noisy)], 1).outcome == "cannot tell"
+    assert at_most("", [("a", high)], 1).outcome == "not shown"
+
+
 def test_counting_seeds() -> None:
     yes, no = ("seed 0", True), ("seed 1", False)
     assert counted("", [yes, yes]).outcome == "shown"
@@ -230,7 +244,7 @@ def test_the_order_by_seed() -> None:
     a, b, late = Quantity(1), Quantity(2), Quantity(2, censored=True)
     by_seed = {0: {"a": a, "b": b}, 1: {"a": b, "b": a}, 2: {"a": a}, 3: {"a": late, "b": late}}
     told = ordered_by_seed("", ["a", "b"], by_seed)
-    assert told.detail == "In 1 of 3 seeds with all of them; not in seed 1; open in seed 3. a before b in 1 of 3."
+    assert told.detail == "In 1 of 4 seeds; not in seed 1; open in seed 2, seed 3. a before b in 1 of 3."
     assert extreme_by_seed("", "a", ["a", "b"], {0: by_seed[0], 2: by_seed[2]}).outcome == "cannot tell"
     assert extreme_by_seed("", "b", ["a", "b"], {0: by_seed[0]}, largest=True).outcome == "shown"
 
@@ -252,9 +266,10 @@ def test_bounds() -> None:
     assert fitted("", [("a", True), ("b", False)]).outcome == "not shown"
     assert fitted("", [("a", True)], missing=["b"]).outcome == "cannot tell"
     # 3 sqrt(0.09 / 1000) is 2.85 points
-    assert at_chance("", [("a", 0.128)], 0.1, 1000).outcome == "shown"
-    assert at_chance("", [("a", 0.129)], 0.1, 1000).outcome == "not shown"
-    assert at_chance("", [("a", 0.1)], 0.1, 1000, ["b"]).outcome == "cannot tell"
+    assert at_chance("", [("a", Estimate((0.128, 0.1)))], 0.1, 1000).outcome == "shown"
+    assert at_chance("", [("a", Estimate((0.129,)))], 0.1, 1000).outcome == "not shown"
+    assert at_chance("", [("a", Estimate((0.05, 0.15)))], 0.1, 1000).outcome == "not shown"  # though the mean is 0.1
+    assert at_chance("", [("a", Estimate((0.1,)))], 0.1, 1000, ["b"]).outcome == "cannot tell"
 
 
 # --- figures ------------------------------------------------------------------------------------------------
@@ -364,3 +379,26 @@ def test_mixed_precisions_are_said(tmp_path: Path) -> None:
     runs = [Run.open(write_run(tmp_path, seed=i, precision=p)) for i, p in enumerate(precisions)]
     assert mixtures(runs) == ["These runs mix precisions: 32-true, bf16-mixed."]
     assert mixtures(runs[:1]) == []
+
+
+# --- what is averaged ---------------------------------------------------------------------------------------
+
+
+def test_a_run_that_diverged_is_named_beside_n_and_averaged_nowhere(tmp_path: Path) -> None:
+    for seed, outcome in enumerate(["", "", "diverged"]):
+        write_run(tmp_path, "MLP", fits_at=None, seed=seed, outcome=outcome, test=0.1 if outcome else 0.5)
+    results = results_of("table1", find_runs(tmp_path))
+    mlp = {"architecture": "MLP 1x512"}
+    assert results.final("test/accuracy", **mlp) == Estimate((0.5, 0.5))
+    assert str(results.seeds(**mlp)) == "2, 1 diverged"
+    assert results.compare("test/accuracy", 10.0, "test", **mlp).lost == ("diverged",)
+    assert results.notes()[0].endswith("averaged nowhere: diverged: MLP 1x512, true labels, seed 2.")
+
+
+def test_different_settings_are_not_averaged(tmp_path: Path) -> None:
+    for decay in (0.0, 5e-4):
+        write_run(tmp_path, "MLP", weight_decay=decay)
+    results = results_of("table1", find_runs(tmp_path))
+    with pytest.raises(UserError, match=r"different settings.*MLP 1x512, true labels; MLP 1x512.*weight decay 0.0005"):
+        results.final("test/accuracy", architecture="MLP 1x512")
+    assert results.final("test/accuracy", weight_decay=True) == Estimate((0.4,))

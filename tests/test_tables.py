@@ -1,5 +1,6 @@
 """The artefacts of Tables 1 and 4 and of what follows from their runs: numbers, verdicts, plans, any subset of runs."""
 
+import random
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -171,15 +172,45 @@ def test_every_reading_of_an_open_choice_is_planned_once(plans: dict[str, Plan])
 @pytest.mark.parametrize(
     ("ours", "expected"),
     [
-        ([50.0, 52.0], "inside"),  # mean 51, within 1.5
-        ([52.5], "outside"),  # one seed has no s.d.
-        ([52.0, 53.0], "outside"),  # 2.5 above, 2 s.d. are 1.41
-        ([51.0, 54.0], "inside"),  # 2.5 above, 2 s.d. are 4.24
+        ([50.5, 50.8, 50.5], "inside"),  # 0.6 above, half the interval is 0.43
+        ([50.0, 52.0], "cannot tell"),  # 1 above, half the interval is 12.7
+        ([52.5], "outside"),  # one seed has no interval
+        ([51.4], "inside"),
+        ([52.5, 52.4, 52.5, 52.4], "outside"),  # 2.45 above, half the interval is 0.09
+        ([51.0, 54.0], "cannot tell"),
+        ([10.0, 86.0, 86.0], "cannot tell"),
         ([], "not run"),
     ],
 )
-def test_agreement_is_within_the_tolerance_or_two_standard_deviations(ours: list[float], expected: str) -> None:
+def test_agreement_is_within_the_tolerance_alone(ours: list[float], expected: str) -> None:
     assert Comparison(Estimate.of(ours), 50.0, Tolerance(1.5)).verdict == expected
+
+
+def test_spread_is_no_agreement() -> None:
+    """Of two settings with one mean, the noisier never passes where the quieter does not."""
+    assert Comparison(Estimate.of([10.0, 86.0, 86.0]), 85.75, Tolerance(1.5)).verdict == "cannot tell"
+    draw = random.Random(0)
+    for _ in range(2000):
+        noise = [draw.gauss(0, 1) for _ in range(draw.randint(2, 6))]
+        mean, allowed, more = draw.uniform(45, 55), draw.uniform(0, 5), draw.uniform(1, 30)
+        centred = [value - sum(noise) / len(noise) for value in noise]
+        quiet, noisy = (
+            Comparison(Estimate(tuple(mean + by * value for value in centred)), 50.0, Tolerance(allowed)).verdict
+            for by in (1, more)
+        )
+        assert noisy == quiet or noisy == "cannot tell"
+
+
+def test_a_run_that_diverged_is_counted_and_no_measurement() -> None:
+    alone = Comparison(None, 10.0, Tolerance(1), lost=("diverged",))
+    assert (str(alone.seeds), alone.verdict) == ("0, 1 diverged", "cannot tell")
+    half = Comparison(Estimate((10.0,)), 10.0, Tolerance(1), lost=("diverged",))
+    assert (str(half.seeds), half.verdict) == ("1, 1 diverged", "cannot tell")
+    most = Comparison(Estimate((10.0, 10.0)), 10.0, Tolerance(1), lost=("diverged",))
+    assert (str(most.seeds), most.verdict) == ("2, 1 diverged", "inside")
+    failed = Comparison(Estimate((0.1,)), None, Tolerance(1), fails_below=0.5, lost=("diverged", "cut short"))
+    assert (str(failed.seeds), failed.verdict) == ("1, 1 diverged, 1 cut short", "cannot tell")
+    assert Comparison(Estimate((50.0,)), 50.0, Tolerance(1)).judgement == "inside, n = 1"
 
 
 def test_agreement_with_lower_bounds_failures_and_subsets() -> None:
@@ -216,16 +247,16 @@ def test_table_1_shows_ours_beside_the_papers(plans: dict[str, Plan]) -> None:
     artefact = records.artefact()
     assert len(table(artefact, "train").rows) == len(table(artefact, "test").rows) == 19
     plain = ("MLP 1x512", "true", "no", "no")
-    assert shown(artefact, *plain, name="test") == ["3", "51.00 ± 1.00", "50.51", "+0.49", "inside"]
-    assert shown(artefact, *plain, name="train") == ["3", "99.97 ± 0.06", "100.00", "-0.03", "inside"]
+    assert shown(artefact, *plain, name="test") == ["3", "51.00 ± 1.00", "50.51", "+0.49 ± 2.48", "cannot tell"]
+    assert shown(artefact, *plain, name="train") == ["3", "99.97 ± 0.06", "100.00", "-0.03 ± 0.14", "inside"]
     decay = ("MLP 1x512", "true", "no", "0.0005")
-    assert shown(artefact, *decay, name="test") == ["1", "53.00", "50.39", "+2.61", "outside"]
+    assert shown(artefact, *decay, name="test") == ["1", "53.00", "50.39", "+2.61", "outside, n = 1"]
     random = ("MLP 1x512", "random", "no", "no")
-    assert shown(artefact, *random, name="test") == ["1", "11.40", "10.61", "+0.79", "inside"]  # within 1.0
+    assert shown(artefact, *random, name="test") == ["1", "11.40", "10.61", "+0.79", "inside, n = 1"]  # within 1.0
     unrun = ("small Inception w/o BatchNorm", "true", "no", "4e-05")
     assert shown(artefact, *unrun, name="test") == ["0", "–", "83.00", "–", "not run"]
     assert shown(artefact, "MLP 1x512", name="parameters") == ["1209866", "1209866", "the same"]
-    assert "MLP 1x512,true,no,0.0005,1,0.53,,1,0.5039,0.0261,outside" in table(artefact, "test").to_csv()
+    assert 'MLP 1x512,true,no,0.0005,1,0.53,,1,0.5039,0.0261,,1,"outside, n = 1"' in table(artefact, "test").to_csv()
     assert artefact.finding.startswith(
         "Run so far: 3 of the paper's 19 rows. Training accuracy agrees with the paper's in 1"
     )
@@ -254,9 +285,9 @@ def test_table_4_takes_the_accuracy_that_the_paper_reports(plans: dict[str, Plan
     records.add({"architecture": "SmallAlexNet"}, train=[0.1, 0.1], online=[0.1, 0.1])
     artefact = records.artefact()
     crop = shown(artefact, "small Inception", "random cropping")
-    assert crop == ["during the epoch", "1", "99.70", "99.93", "-0.23", "inside", "97.00"]
+    assert crop == ["during the epoch", "1", "99.70", "99.93", "-0.23", "inside, n = 1", "97.00"]
     mlp = shown(artefact, "MLP 3x512", "weight decay 0.0005")
-    assert mlp == ["after the epoch", "1", "100.00", "100.00", "+0.00", "inside", "98.00"]
+    assert mlp == ["after the epoch", "1", "100.00", "100.00", "+0.00", "inside, n = 1", "98.00"]
     alexnet = shown(artefact, "small AlexNet", "weight decay 0.004")
     assert alexnet[1:5] == ["2", "10.00 ± 0.00", "failed to converge", "–"]
     assert alexnet[5] == "inside"
@@ -357,11 +388,11 @@ def test_the_reading_that_comes_nearer_is_computed(plans: dict[str, Plan]) -> No
     finding = records.artefact().finding
     for line in (
         "Shuffled pixels (small Inception): channels together 1.900, channels mixed 1.600; the paper: 1.468. "
-        "Nearer: channels mixed.",
+        "Nearer, by one seed: channels mixed.",
         "Not all run yet: gaussian.",
-        "the paper: 50.39. Nearer: decay 0.0005.",
-        "the paper: failed to converge. Nearer: decay 0.004.",
-        "in steps 99.00, continuous 99.00; the paper: 99.34. Nearer: neither.",
+        "the paper: 50.39. Nearer, by one seed: decay 0.0005.",
+        "the paper: failed to converge. Nearer, by one seed: decay 0.004.",
+        "in steps 99.00, continuous 99.00; the paper: 99.34. Nearer, by one seed: neither.",
     ):
         assert line in finding, line
 

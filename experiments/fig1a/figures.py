@@ -1,13 +1,15 @@
 """Figure 1a: true labels, random labels and noise, fitted by one network with one recipe; ours over the paper's."""
 
-from rethink.report.estimates import Comparison
+from dataclasses import replace
+
+from rethink.report.estimates import Comparison, rule_in_words
 from rethink.report.figures import Chart
 from rethink.report.page import Artefact
 from rethink.report.panels import Panel, Series, against_step
 from rethink.report.randomizations import FIVE, LABELS, TEST_SETS, generalization_metric, run_name
 from rethink.report.results import Results, evaluations, paper_points, rule_words
 from rethink.report.style import architecture_style, capitalized, randomization_style
-from rethink.report.tables import Cell, Column, Table
+from rethink.report.tables import Cell, Column, Table, comparison_cells, comparison_columns
 from rethink.report.verdicts import (
     Quantity,
     Verdict,
@@ -88,28 +90,27 @@ def _comparison(results: Results, setting: str) -> Comparison:
     steps, losses = paper_points("fig1a.csv", "step", PAPER[setting])
     paper = next(step for step, loss in zip(steps, losses, strict=True) if loss < 0.1)
     tolerance = results.tolerance("steps") if _as_in_the_paper(results) else None
-    return Comparison(results.epochs(LOW, "step", randomization=setting), paper, tolerance)
+    ours, lost = results.epochs(LOW, "step", randomization=setting), results.lost(randomization=setting)
+    return Comparison(ours, paper, tolerance, lost=lost)
 
 
 def _tables(results: Results) -> list[Table]:
     times: list[list[Cell]] = []
     accuracies: list[list[Cell]] = []
     for setting in FIVE:
-        first = [LABELS[setting], len(results.select(randomization=setting))]
-        one = _comparison(results, setting)
+        first: list[Cell] = [LABELS[setting], results.seeds(randomization=setting)]
+        _, *compared = comparison_cells(_comparison(results, setting))
         onset = results.time(lambda run: run.onset, "step", randomization=setting)
         fit = results.epochs(results.rule, "step", randomization=setting)
-        times.append([*first, onset, one.ours, one.paper, one.difference, one.verdict, fit])
+        times.append([*first, onset, *compared, fit])
         metrics = ("train/accuracy", "test/accuracy", "test_randomized/accuracy")
         train, *tests = (results.final(metric, randomization=setting) for metric in metrics)
         accuracies.append([*first, train or "not run", *tests])
     columns = [Column.text("setting", "randomization"), Column("n", "n")]
+    steps = comparison_columns(LOW, "", "", 1, ",.0f")
     time_columns = [
         Column.times("onset", "onset", ",.0f"),
-        Column.times("loss < 0.1", LOW, ",.0f"),
-        Column("paper", "paper", format=",.0f"),
-        Column("difference", "difference", format="+,.0f"),
-        Column.text("verdict", "verdict"),
+        *(replace(column, header={"ours": "loss < 0.1"}.get(column.header, column.header)) for column in steps[1:]),
         Column.times(rule_words(results.rule), results.rule, ",.0f"),
     ]
     names = {"train": "train/accuracy", "test": "test/accuracy", "test, randomized alike": "test_randomized/accuracy"}
@@ -117,7 +118,7 @@ def _tables(results: Results) -> list[Table]:
         "Onset: training loss under 95 % of that of guessing, ln K with K classes. > n: not by step n, where it ended."
     ]
     if _as_in_the_paper(results):
-        notes.append(f"inside: the difference is at most {results.tolerance('steps')} or twice the s.d.")
+        notes.append(rule_in_words(results.tolerance("steps")))
     subject = f"{capitalized(_network(results))}, {results.images()} images"
     return [
         Table([*columns, *time_columns], times, f"{subject}: steps until, mean ± s.d. over n seeds", notes),
@@ -133,7 +134,7 @@ def _tables(results: Results) -> list[Table]:
 def _verdicts(results: Results) -> list[Verdict]:
     order = list(LABELS.values())
     steps: dict[int, dict[str, Quantity]] = {}
-    for run in results.runs:
+    for run in results.select():
         crossing = run.crossing(LOW)
         steps.setdefault(run.seed, {})[LABELS[run.randomization]] = Quantity(crossing.step, crossing.censored)
     true = {"randomization": "TrueLabels"}

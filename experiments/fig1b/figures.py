@@ -6,13 +6,13 @@ that were recorded, and say which of them comes nearest to the paper.
 
 from experiments.fig1b.rules import rules_compared, rules_table
 from rethink.report.corruption import SLIPS, levels, networks, paper, paper_series, relative_time
-from rethink.report.estimates import Comparison
+from rethink.report.estimates import Comparison, rule_in_words
 from rethink.report.figures import Chart
 from rethink.report.page import Artefact
 from rethink.report.panels import Panel, Series, against_corruption
 from rethink.report.results import Results, evaluations, rule_words
 from rethink.report.style import architecture_style
-from rethink.report.tables import Cell, Column, Table
+from rethink.report.tables import Cell, Column, Table, comparison_cells, comparison_columns
 from rethink.report.verdicts import Quantity, Verdict, agreeing, at_most, rising, summary
 
 SMALL_FACTOR = 4.0  # the paper's axis ends here; its largest value is 3.6 (small Inception)
@@ -63,7 +63,8 @@ def _comparison(results: Results, network: str, p: float) -> Comparison:
     """At p = 0 both are 1 by definition, and there is nothing to compare."""
     theirs = paper(network, "rel_time").get(p) if p > 0 else None
     tolerance = results.tolerance("relative_time") if results.full else None
-    return Comparison(relative_time(results, network, p), theirs, tolerance)
+    lost = results.lost(architecture=network, corruption=p)
+    return Comparison(relative_time(results, network, p), theirs, tolerance, lost=lost)
 
 
 def _table(results: Results) -> Table:
@@ -71,19 +72,19 @@ def _table(results: Results) -> Table:
     for network in networks(results):
         for p in levels(results, network):
             epochs = results.epochs(results.rule, architecture=network, corruption=p)
-            one = _comparison(results, network, p)
-            verdict = "cannot tell" if epochs and not one.ours else one.verdict  # no seed was fitted at p = 0
-            first = [architecture_style(network).label, p, epochs.n if epochs else 0]
-            cells.append([*first, epochs, one.ours, paper(network, "rel_time").get(p), one.difference, verdict])
+            comparison = _comparison(results, network, p)
+            _, *compared, verdict = comparison_cells(comparison)
+            verdict = "cannot tell" if epochs and not comparison.ours else verdict  # no seed was fitted at p = 0
+            seeds = results.seeds(architecture=network, corruption=p)
+            cells.append([architecture_style(network).label, p, seeds, epochs, *compared, verdict])
     columns = [
         *(Column.text("network", "architecture"), Column("p", "p", format="g"), Column("n", "n")),
-        *(Column.times("epochs to fit", results.rule), Column.times("relative", "relative_time", ".2f")),
-        *(Column("paper", "paper", format=".2f"), Column("difference", "difference", format="+.2f")),
-        Column.text("verdict", "verdict"),
+        Column.times("epochs to fit", results.rule),
+        *comparison_columns("relative_time", "", "", 1)[1:],
     ]
     notes = ["> n: not by epoch n, where the run ended. Relative: to the run of the same seed at p = 0.", SLIPS]
     if results.full:
-        notes.append(f"inside: the difference is at most {results.tolerance('relative_time')} or twice the s.d.")
+        notes.append(rule_in_words(results.tolerance("relative_time")))
     return Table(columns, cells, f"Epochs to fit ({rule_words(results.rule)}), mean ± s.d. over n seeds", notes)
 
 

@@ -12,7 +12,7 @@ from rethink.report.corruption import (
     paper,
     paper_series,
 )
-from rethink.report.estimates import Comparison, Estimate
+from rethink.report.estimates import Comparison, Estimate, rule_in_words
 from rethink.report.figures import Chart
 from rethink.report.page import Artefact
 from rethink.report.panels import Panel, Series, against_corruption
@@ -72,7 +72,8 @@ def _comparison(results: Results, network: str, p: float, metric: str, column: s
     """Ours at the last epoch beside the paper's; at p = 1 no error on true labels can be worked back."""
     tolerance = results.tolerance("test_error").scaled(0.01) if results.full else None
     theirs = paper(network, column or TEST_SETS[metric][1]).get(p)
-    return Comparison(error(results, network, p, metric), theirs, tolerance)
+    lost = results.lost(architecture=network, corruption=p)
+    return Comparison(error(results, network, p, metric), theirs, tolerance, lost=lost)
 
 
 def _table(results: Results, metric: str) -> Table:
@@ -95,7 +96,7 @@ def _table(results: Results, metric: str) -> Table:
             "Paper: e in plotted = (1 - p) e + 0.9 p, if its test labels were corrupted with p as in training."
         )
     if results.full:
-        notes.append(f"inside: the difference is at most {results.tolerance('test_error')} points or twice the s.d.")
+        notes.append(rule_in_words(f"{results.tolerance('test_error')} points"))
     caption = f"Test error on {name} at the last epoch, mean ± s.d. over n seeds"
     return Table(columns, cells, caption, notes, name="corrupted_alike" if metric == CORRUPTED_ALIKE else "true_labels")
 
@@ -144,7 +145,7 @@ def _verdicts(results: Results) -> list[Verdict]:
         verdicts.append(rising(trend, percent, 100 * within, " %"))
     ends = {architecture_style(name).label: error(results, name, 1.0, TRUE_LABELS) for name in results.architectures}
     known, absent = (
-        [(label, 1 - e.mean) for label, e in ends.items() if e],
+        [(label, Estimate(tuple(1 - value for value in e.values))) for label, e in ends.items() if e],
         [label for label, e in ends.items() if not e],
     )
     trend = "With random labels the test is at chance"

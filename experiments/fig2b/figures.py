@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
-from rethink.report.estimates import Comparison, Estimate
+from rethink.report.estimates import Comparison, Estimate, rule_in_words
 from rethink.report.figures import Chart
 from rethink.report.page import Artefact
 from rethink.report.panels import Panel, Series
@@ -100,7 +100,7 @@ def _table(results: Results) -> Table:
         "The paper: the ends of its curves in Figure 2b. Its text has 3 to 4 points between the two, Table 1 has 3.75."
     ]
     if results.full:
-        notes.append(f"inside: the difference is at most {results.tolerance('test')} points or twice the s.d.")
+        notes.append(rule_in_words(f"{results.tolerance('test')} points"))
     caption = f"Test accuracy at the last epoch, {results.images()} training images, mean ± s.d. over n seeds"
     return Table(columns, cells, caption, notes)
 

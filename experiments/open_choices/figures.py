@@ -152,7 +152,8 @@ def _told(question: Question, answers: Answers, judged: bool) -> str:
         return said
     least = min(question.distance(ours) for ours in known.values())
     nearest = [name for name, ours in known.items() if question.distance(ours) == least]
-    return f"{said} Nearer: {' and '.join(nearest) if len(nearest) < len(known) else 'neither'}."
+    alone = ", by one seed" if any(ours.n == 1 for ours in known.values()) else ""
+    return f"{said} Nearer{alone}: {' and '.join(nearest) if len(nearest) < len(known) else 'neither'}."
 
 
 def _absent(found: list[tuple[Question, Answers]]) -> str:

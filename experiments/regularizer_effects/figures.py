@@ -1,5 +1,6 @@
 """What each switch brings in test accuracy on true labels, all else equal; the paper's gains are from its Table 1."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import permutations
@@ -147,8 +148,9 @@ def _verdicts(gains: list[Gain]) -> list[Verdict]:
 
 
 def _quantity(gains: list[Gain]) -> Quantity | None:
-    mean = _mean(gains)
-    return None if mean is None else Quantity(mean)
+    """The mean over comparisons; its interval is that of the gains that have one."""
+    mean, halves = _mean(gains), [gain.ours.interval or 0.0 for gain in gains if gain.ours]
+    return None if mean is None else Quantity(mean, half=100 * math.hypot(*halves) / len(halves))
 
 
 def _table(gains: list[Gain]) -> Table:

@@ -4,11 +4,12 @@ from typing import Any
 
 from experiments.table3.rows import RANDOM, TRUE, Machine, Row, data_name, machines, rows
 from rethink.report.dots import Dot, dots
+from rethink.report.estimates import rule_in_words
 from rethink.report.figures import Chart
 from rethink.report.panels import Panel, Series
 from rethink.report.results import Results
 from rethink.report.style import level_style
-from rethink.report.tables import Cell, Column, Table
+from rethink.report.tables import Cell, Column, Table, comparison_cells, comparison_columns
 from rethink.report.verdicts import Verdict, agreeing, counted, fitted, sampling_error
 
 CLASSES = 10
@@ -26,14 +27,12 @@ def _errors(results: Results) -> Table:
         one = row.comparison(results)
         images = row.machines[0].values["n"] if row.machines else None
         residual = row.estimate(_residual)
-        compared = [one.ours, one.paper, one.difference, one.verdict]
         first = [data_name(row.place[0]), row.place[1], "yes" if row.without_l2 else "no", images]
-        cells.append([*first, *compared, residual and max(residual.values)])
+        cells.append([*first, *comparison_cells(one), residual and max(residual.values)])
     columns = [
         *(Column.text("data", "dataset"), Column.text("pre-processing", "preprocessing"), Column.text("l2", "l2")),
-        *(Column("images", "n", format=","), Column.estimates("ours", "test/error")),
-        *(Column("paper", "paper", "%", 100, ".1f"), Column("differs", "difference", "points", 100, "+.2f")),
-        *(Column.text("verdict", "verdict"), Column("residual", "residual", format=".0e")),
+        *(Column("images", "images", format=","), *comparison_columns("test/error")),
+        Column("residual", "residual", format=".0e"),
     ]
     notes = [
         "On the 10,000 test images. Residual: |K alpha - y| / |y| with K computed anew in float64, the larger of those "
@@ -41,7 +40,7 @@ def _errors(results: Results) -> Table:
     ]
     if results.full:
         allowed = f"{results.tolerance('mnist')} points on MNIST, {results.tolerance('cifar10')} on CIFAR-10"
-        notes.append(f"inside: the difference is at most {allowed}, or twice the s.d. over seeds.")
+        notes.append(rule_in_words(allowed))
     return Table(columns, cells, "Table 3, test error of the minimum-norm solution with true labels", notes, "table3")
 
 

@@ -1,8 +1,8 @@
 """A number over seeds: mean, standard deviation and n, and whether the paper's single number agrees with it.
 
-The paper prints one number per setting, without seeds. Ours counts as agreeing where the difference is at most
-max(t, 2 s.d.); t is fixed in `sweep.yaml` before the runs. What one switch brings is a difference of two settings,
-paired by seed, with the 95 % interval of its mean.
+The paper prints one number per setting, without seeds. How far ours may be from it is fixed in `sweep.yaml` before the
+runs, and spread never widens that (`rule_in_words`). What one switch brings is a difference of two settings, paired by
+seed, with the 95 % interval of its mean.
 """
 
 import math
@@ -102,42 +102,89 @@ class Tolerance:
         return f"{100 * self.value:g} %" if self.relative else f"{self.value:g}"
 
 
+def rule_in_words(allowed: object) -> str:
+    """How a number is judged, for the note of a table; `allowed` as in `1.5 points`."""
+    return (
+        f"inside: the 95 % interval of the mean (Student's t, n seeds) lies within {allowed} of the paper's number. "
+        "outside: it lies beyond. cannot tell: it reaches across, or half of the runs or more ended without a "
+        "measurement. One seed has no interval and is judged by its value alone, marked n = 1. The paper's numbers are "
+        "n = 1."
+    )
+
+
+@dataclass(frozen=True)
+class Seeds:
+    """How many seeds a number rests on, and how the runs ended that gave none: `2, 1 diverged`."""
+
+    n: int
+    lost: tuple[str, ...] = ()
+
+    @property
+    def too_few(self) -> bool:
+        """Whether half of the runs or more gave no measurement."""
+        return len(self.lost) >= max(self.n, 1)
+
+    def __str__(self) -> str:
+        ends = [f"{self.lost.count(outcome)} {outcome}" for outcome in dict.fromkeys(self.lost)]
+        return ", ".join([str(self.n), *ends])
+
+
 @dataclass(frozen=True)
 class Comparison:
     """Ours beside the paper's number. Without a tolerance, as at demo scale, the two are not compared.
 
-    Where the paper has no number but "failed to converge", ours agrees if every seed ends under `fails_below`.
+    Where the paper has no number but "failed to converge", ours agrees if every seed ends under `fails_below`: it went
+    on and did not fit. A run that diverged is no such run, and no measurement; `lost` has how those ended.
     """
 
     ours: Estimate | None
     paper: float | None
     tolerance: Tolerance | None
     fails_below: float | None = None
+    lost: tuple[str, ...] = ()
 
     @property
-    def difference(self) -> float | None:
+    def seeds(self) -> Seeds:
+        return Seeds(self.ours.n if self.ours else 0, self.lost)
+
+    @property
+    def difference(self) -> Estimate | None:
+        """Ours minus the paper's, seed by seed."""
         if self.ours is None or self.paper is None or self.tolerance is None:
             return None
-        return round(self.ours.mean - self.paper, 9)  # without the noise of binary fractions, for the CSV
+        paper = self.paper  # rounded: without the noise of binary fractions, for the CSV
+        return Estimate(tuple(round(value - paper, 9) for value in self.ours.values), self.ours.censored)
 
     @property
     def verdict(self) -> Literal["inside", "outside", "cannot tell", "not run", "not judged", ""]:
-        """inside: |ours - paper| <= max(t, 2 s.d.). A lower bound under the paper's number leaves it open.
+        """By `rule_in_words`. A lower bound under the paper's number leaves it open.
 
         Empty where the paper has nothing to compare with.
         """
         if self.ours is None:
-            return "not run"
+            return "cannot tell" if self.lost else "not run"
         if self.paper is None and self.fails_below is None:
             return ""
         if self.tolerance is None:
             return "not judged"
+        if self.fails_below is not None and max(self.ours.values) >= self.fails_below:
+            return "outside"
+        if self.seeds.too_few:
+            return "cannot tell"
         if self.fails_below is not None:
-            return "inside" if max(self.ours.values) < self.fails_below else "outside"
+            return "inside"
         if self.paper is None or self.difference is None:
             return ""
-        allowed = max(self.tolerance.around(self.paper), 2 * (self.ours.sd or 0.0))
-        within = abs(self.difference) <= allowed + 1e-9
+        allowed, half = self.tolerance.around(self.paper) + 1e-9, self.ours.interval or 0.0
+        difference = self.difference.mean
         if self.ours.censored:
-            return "outside" if self.difference > allowed else "cannot tell"
-        return "inside" if within else "outside"
+            return "outside" if difference - half > allowed else "cannot tell"
+        if abs(difference) + half <= allowed:
+            return "inside"
+        return "outside" if abs(difference) - half > allowed else "cannot tell"
+
+    @property
+    def judgement(self) -> str:
+        """The verdict for a table, with a mark where it rests on one seed."""
+        judged = self.verdict in ("inside", "outside") and self.seeds.n == 1
+        return f"{self.verdict}, n = 1" if judged else self.verdict

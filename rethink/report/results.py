@@ -1,6 +1,7 @@
 """What there is of an experiment: its finished runs, selected by setting, and those that are missing."""
 
 import os
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
@@ -8,7 +9,7 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from rethink.errors import UserError
-from rethink.report.estimates import Comparison, Estimate, Tolerance
+from rethink.report.estimates import Comparison, Estimate, Seeds, Tolerance
 from rethink.report.figures import Chart
 from rethink.report.page import Artefact
 from rethink.report.provenance import mixtures
@@ -24,6 +25,7 @@ from rethink.sweep.plan import plan
 
 PAPER = EXPERIMENTS / "paper"
 FIT = "accuracy>=0.99"  # when a training set counts as fitted, where a person does not say otherwise
+MEASURED = ("converged", "not converged")  # outcomes of runs that went to their end; the last values of others are none
 _WITH_BATCH_NORM = {"SmallInception", "WideResNet 28-1"}
 
 
@@ -71,8 +73,30 @@ class Results:
         return list(dict.fromkeys(replace(setting, seed=0) for setting in self.settings))
 
     def select(self, **setting: Any) -> list[Run]:
-        """The finished runs with these values of `Setting`, one per seed where the rest is fixed."""
-        return [run for run in self.runs if run.setting.matches(**setting)]
+        """The runs with these values of `Setting` that went to their end, one per seed where the rest is fixed."""
+        return [run for run in self.runs if run.outcome in MEASURED and run.setting.matches(**setting)]
+
+    def lost(self, **setting: Any) -> tuple[str, ...]:
+        """How the other runs with these values ended: `diverged` for each that did. No number is taken from them."""
+        runs = (run for run in self.runs if run.setting.matches(**setting))
+        return tuple(run.outcome for run in runs if run.outcome not in MEASURED)
+
+    def seeds(self, **setting: Any) -> Seeds:
+        """How many runs with these values went to their end, and how the others ended."""
+        return Seeds(len(self.select(**setting)), self.lost(**setting))
+
+    def repeated(self, **setting: Any) -> list[Run]:
+        """As `select`, and sure to differ in the seed alone: a mean over different settings says nothing.
+
+        Raises:
+            UserError: The runs have more than one setting.
+        """
+        runs = self.select(**setting)
+        settings = dict.fromkeys(replace(run.setting, seed=0) for run in runs)
+        if len(settings) > 1:
+            names = "; ".join(map(setting_name, settings))
+            raise UserError(f"{self.experiment.name}: these are different settings, and no seeds of one: {names}.")
+        return runs
 
     def missing(self, **setting: Any) -> list[PlannedRun]:
         """The planned runs with these values that have no record."""
@@ -95,7 +119,7 @@ class Results:
 
     def estimate(self, measure: Callable[[Run], float | None], **setting: Any) -> Estimate | None:
         """A quantity over the seeds of a setting; None where no run has it."""
-        return Estimate.of([measure(run) for run in self.select(**setting)])
+        return Estimate.of([measure(run) for run in self.repeated(**setting)])
 
     def final(self, metric: str, **setting: Any) -> Estimate | None:
         """A metric of the last epoch over the seeds of a setting; accuracies are fractions."""
@@ -108,7 +132,7 @@ class Results:
 
     def by_seed(self, metric: str, **setting: Any) -> dict[int, float]:
         """A metric of the last epoch of the runs of a setting, by seed."""
-        values = {run.seed: run.final(metric) for run in self.select(**setting)}
+        values = {run.seed: run.final(metric) for run in self.repeated(**setting)}
         return {seed: value for seed, value in values.items() if value is not None}
 
     def compare(self, metric: str, paper: float | None, tolerance: str, **setting: Any) -> Comparison:
@@ -121,7 +145,8 @@ class Results:
             setting: What `select` takes.
         """
         allowed = self.tolerance(tolerance).scaled(0.01) if self.full else None
-        return Comparison(self.final(metric, **setting), None if paper is None else round(paper / 100, 9), allowed)
+        theirs = None if paper is None else round(paper / 100, 9)
+        return Comparison(self.final(metric, **setting), theirs, allowed, lost=self.lost(**setting))
 
     def weight_decay(self, **setting: Any) -> float:
         """The coefficient of a setting in the plan: the paper gives none."""
@@ -136,8 +161,7 @@ class Results:
 
     def time(self, until: Callable[[Run], Crossing | None], unit: str = "epoch", **setting: Any) -> Estimate | None:
         """As `epochs`, until anything that `Run` tells the epoch and step of."""
-        found = [until(run) for run in self.select(**setting)]
-        known = [crossing for crossing in found if crossing is not None]
+        known = [crossing for run in self.repeated(**setting) if (crossing := until(run)) is not None]
         times = [float(crossing.step if unit == "step" else crossing.epoch) for crossing in known]
         return Estimate.of(times, any(crossing.censored for crossing in known))
 
@@ -147,9 +171,9 @@ class Results:
         A run that never passed counts with what it was given and makes it a lower bound; a seed that never passed in
         the other setting tells nothing.
         """
-        base = {run.seed: crossing for run in self.select(**over) if not (crossing := run.crossing(rule)).censored}
-        found = [(run.crossing(rule), base[run.seed]) for run in self.select(**setting) if run.seed in base]
-        return Estimate.of([ours.epoch / other.epoch for ours, other in found], any(ours.censored for ours, _ in found))
+        base = {run.seed: crossing for run in self.repeated(**over) if not (crossing := run.crossing(rule)).censored}
+        pairs = [(run.crossing(rule), base[run.seed]) for run in self.repeated(**setting) if run.seed in base]
+        return Estimate.of([ours.epoch / other.epoch for ours, other in pairs], any(ours.censored for ours, _ in pairs))
 
     def images(self, **setting: Any) -> str:
         """Images in the training sets, for a sentence: `50,000` or `256 to 4,000`."""
@@ -180,9 +204,21 @@ class Results:
 
     def notes(self) -> list[str]:
         """What a reader must know first: how much is missing, the command that makes it, what cannot be read."""
-        said = f"{' and '.join(self.counts())} are there. To do the others: {self.experiment.command}"
+        part = f"{' and '.join(self.counts())} are there. To do the others: {self.experiment.command}"
         whole = not self.missing() and not self.missing_analyses
-        return [*([] if whole else [said]), *self.problems]
+        return [*self._unmeasured(), *self._few_seeds(), *([] if whole else [part]), *self.problems]
+
+    def _unmeasured(self) -> list[str]:
+        lost = [f"{run.outcome}: {run_name(run)}" for run in self.runs if run.outcome not in MEASURED]
+        return [f"Without a measurement, counted beside n and averaged nowhere: {'; '.join(lost)}."] if lost else []
+
+    def _few_seeds(self) -> list[str]:
+        """What rests on half of its planned seeds or less."""
+        planned = Counter(replace(setting, seed=0) for setting in self.settings)
+        done = Counter(replace(run.setting, seed=0) for run in self.select())
+        few = [setting for setting, number in done.items() if 2 * number <= planned[setting]]
+        resting = f"{len(few)} of the {len(done)} settings that have runs rest on half of their planned seeds or less."
+        return [resting] if few else []
 
     def counts(self) -> list[str]:
         """How much of it is done: `3 of 5 runs`, `1 of 2 analyses`."""

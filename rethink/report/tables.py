@@ -17,10 +17,10 @@ import rich.table
 import rich.text
 from markupsafe import Markup
 
-from rethink.report.estimates import Comparison, Estimate
+from rethink.report.estimates import Comparison, Estimate, Seeds
 from rethink.runs.run import Crossing
 
-Cell = str | int | float | Crossing | Estimate | None
+Cell = str | int | float | Crossing | Estimate | Seeds | None
 
 _WIDE = 24  # characters: a column of longer texts may be broken into lines on the page
 ABSENT = "–"  # what a reader sees where there is no value
@@ -90,22 +90,27 @@ class Column:
         return [f"> {mean}" if cell.censored else mean, spread, cell.n]
 
 
-def comparison_columns(name: str) -> list[Column]:
-    """For an accuracy beside the paper's: n, ours, the paper's, the difference, and whether they agree."""
+def comparison_columns(
+    name: str, unit: str = "%", points: str = "points", scale: float = 100, format: str = ".2f"
+) -> list[Column]:
+    """For a number beside the paper's: n, ours, the paper's, the difference with its 95 % interval, and the verdict.
+
+    Those of an accuracy, if nothing else is said.
+    """
+    difference = Column("difference", "difference", points, scale, f"+{format}", estimate=True, interval=True)
     return [
         Column("n", "n"),
-        Column.estimates("ours", name),
-        Column("paper", "paper", "%", 100, ".2f"),
-        Column("difference", "difference", "points", 100, "+.2f"),
+        Column.estimates("ours", name, unit, scale, format),
+        Column("paper", "paper", unit, scale, format),
+        difference,
         Column.text("verdict", "verdict"),
     ]
 
 
 def comparison_cells(comparison: Comparison) -> list[Cell]:
     """The cells under `comparison_columns`."""
-    ours = comparison.ours
     paper = comparison.paper if comparison.fails_below is None else "failed to converge"
-    return [ours.n if ours else 0, ours, paper, comparison.difference, comparison.verdict]
+    return [comparison.seeds, comparison.ours, paper, comparison.difference, comparison.judgement]
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ verdict says so.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal
 
@@ -40,18 +40,28 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Quantity:
-    """A number, or if `censored` all that is known of it: that it is larger."""
+    """A number, or if `censored` all that is known of it: that it is larger.
+
+    `half` is half the 95 % interval of a mean over seeds: what lies within it is not told apart.
+    """
 
     value: float
     censored: bool = False
+    half: float = 0.0
 
     @classmethod
     def of(cls, estimate: Estimate | None) -> "Quantity | None":
         """The mean over seeds; None stays None."""
-        return None if estimate is None else cls(estimate.mean, estimate.censored)
+        return None if estimate is None else cls(estimate.mean, estimate.censored, estimate.interval or 0.0)
+
+    def alone(self, more: float = 0.0) -> "Quantity":
+        """The same without its interval, larger by so much."""
+        return Quantity(self.value + more, self.censored)
 
     def precedes(self, other: "Quantity") -> bool | None:
-        """Whether this is smaller than `other`; None if the censoring leaves it open."""
+        """Whether this is smaller than `other`; None if the censoring or the intervals leave it open."""
+        if (self.half or other.half) and abs(other.value - self.value) <= self.half + other.half:
+            return None
         if self.censored:
             return False if not other.censored and other.value <= self.value else None
         if other.value > self.value or (other.censored and other.value == self.value):
@@ -89,7 +99,7 @@ def ordered(trend: str, quantities: Sequence[Named]) -> Verdict:
     here = sorted(known, key=lambda pair: (pair[1].value, pair[1].censored))
     chain = here[0][0] + f" ({here[0][1]})"
     for (_, before), (name, quantity) in pairwise(here):
-        chain += f" {'<' if before.precedes(quantity) else '='} {name} ({quantity})"
+        chain += f" {'<' if before.alone().precedes(quantity.alone()) else '='} {name} ({quantity})"
     return Verdict(trend, outcome, f"Here: {chain}.")
 
 
@@ -99,7 +109,8 @@ def rising(
     """The quantity rises with the level: no step down by more than `tolerance`, and the end above the start.
 
     If it ends higher but falls on the way, or a level on the way is missing, the trend is partly shown. An end may not
-    be missing.
+    be missing. Whether it ends higher is open where the intervals of the ends meet; a fall is one of the means, as
+    spread must not hide it.
     """
     absent = [f"p = {level:g}" for level, quantity in by_level if quantity is None]
     if len(by_level) < 2 or by_level[0][1] is None or by_level[-1][1] is None:
@@ -110,9 +121,9 @@ def rising(
     falls = [
         f"{low:g} to {high:g}"
         for (low, before), (high, after) in pairwise(known)
-        if Quantity(after.value + tolerance, after.censored).precedes(before)
+        if after.alone(tolerance).precedes(before.alone())
     ]
-    rises = first.precedes(Quantity(last.value - tolerance, last.censored))
+    rises = first.precedes(replace(last, value=last.value - tolerance))
     detail = f"{first}{unit} at p = {start:g}, {last}{unit} at p = {end:g}"
     if falls:
         detail += f"; falls from p = {', '.join(falls)}"
@@ -125,16 +136,20 @@ def rising(
 
 
 def at_most(trend: str, quantities: Sequence[Named], bound: float, missing: Sequence[str] = ()) -> Verdict:
-    """No quantity exceeds the bound; one that is missing, or censored and under it, leaves the question open."""
+    """No quantity exceeds the bound.
+
+    One that is missing, or censored and under it, or whose interval reaches across, leaves the question open.
+    """
     absent = [*(name for name, quantity in quantities if quantity is None), *missing]
     known = [(name, quantity) for name, quantity in quantities if quantity is not None]
     if not known:
         return Verdict(trend, "cannot tell", "No such run.")
     detail = "Here: " + ", ".join(f"{quantity} ({name})" for name, quantity in known) + "."
     detail += f" Missing: {_listed(absent)}." if absent else ""
-    if any(quantity.value > bound for _, quantity in known):
+    if any(quantity.value - quantity.half > bound for _, quantity in known):
         return Verdict(trend, "not shown", detail)
-    return Verdict(trend, "cannot tell" if absent or any(q.censored for _, q in known) else "shown", detail)
+    open_ = absent or any(quantity.censored or quantity.value + quantity.half > bound for _, quantity in known)
+    return Verdict(trend, "cannot tell" if open_ else "shown", detail)
 
 
 def counted(trend: str, answers: Sequence[tuple[str, bool | None]], of: str = "runs", more: str = "") -> Verdict:
@@ -154,16 +169,18 @@ def counted(trend: str, answers: Sequence[tuple[str, bool | None]], of: str = "r
 
 
 def ordered_by_seed(trend: str, order: Sequence[str], by_seed: Mapping[int, Mapping[str, Quantity]]) -> Verdict:
-    """The quantities rise in the order given, seed by seed, for the seeds that have all of them."""
-    complete = {seed: found for seed, found in by_seed.items() if all(name in found for name in order)}
-    answers = [(f"seed {seed}", in_order([found[name] for name in order])) for seed, found in complete.items()]
+    """The quantities rise in the order given, seed by seed; open in a seed that lacks some of them."""
+    answers: list[tuple[str, bool | None]] = []
+    for seed, quantities in by_seed.items():
+        answer = in_order([quantities[name] for name in order if name in quantities])
+        whole = all(name in quantities for name in order)
+        answers.append((f"seed {seed}", None if answer and not whole else answer))
     pairs = []
     for before, after in pairwise(order):
-        told = [
-            found[before].precedes(found[after]) for found in by_seed.values() if before in found and after in found
-        ]
-        pairs.append(f"{before} before {after} in {sum(map(bool, told))} of {len(told)}")
-    return counted(trend, answers, "seeds with all of them", "; ".join(pairs) + ".")
+        both = [seed for seed in by_seed.values() if before in seed and after in seed]
+        right = sum(bool(seed[before].precedes(seed[after])) for seed in both)
+        pairs.append(f"{before} before {after} in {right} of {len(both)}")
+    return counted(trend, answers, "seeds", "; ".join(pairs) + ".")
 
 
 def extreme_by_seed(
@@ -171,12 +188,12 @@ def extreme_by_seed(
 ) -> Verdict:
     """One of the quantities is smaller, or larger, than the others, seed by seed; open where one is missing."""
     answers: list[tuple[str, bool | None]] = []
-    for seed, found in by_seed.items():
-        if name in found:
-            there = [found[other] for other in others if other in found and other != name]
-            told = [other.precedes(found[name]) if largest else found[name].precedes(other) for other in there]
-            whole = all(other in found for other in others)
-            answers.append((f"seed {seed}", False if False in told else None if None in told or not whole else True))
+    for seed, there in by_seed.items():
+        rivals = [there[other] for other in others if other in there and other != name]
+        extreme = there.get(name)
+        order = [(rival.precedes(extreme) if largest else extreme.precedes(rival)) for rival in rivals if extreme]
+        whole = extreme is not None and all(other in there for other in others)
+        answers.append((f"seed {seed}", False if False in order else None if None in order or not whole else True))
     return counted(trend, answers, "seeds")
 
 
@@ -209,34 +226,45 @@ def agreeing(
     digits: int = 2,
 ) -> Verdict:
     """Ours are within tolerance of the paper's numbers, as far as there are both; differences in the unit."""
-    judged = [(name, one) for name, one in comparisons if one.verdict in ("inside", "outside")]
+    verdicts = [comparison.verdict for _, comparison in comparisons]
+    judged = [verdict for verdict in verdicts if verdict in ("inside", "outside")]
     outside = [
-        name if one.difference is None else f"{name} ({scale * one.difference:+,.{digits}f} {unit})"
-        for name, one in judged
-        if one.verdict == "outside"
+        name if comparison.difference is None else f"{name} ({scale * comparison.difference.mean:+,.{digits}f} {unit})"
+        for name, comparison in comparisons
+        if comparison.verdict == "outside"
     ]
-    not_run = sum(one.verdict == "not run" for _, one in comparisons)
-    undecided = any(one.verdict == "cannot tell" for _, one in comparisons)
-    detail = f"{len(judged) - len(outside)} of {len(judged)} are within tolerance"
+    alone = sum(comparison.judgement.endswith("n = 1") for _, comparison in comparisons)
+    open_ = [name for name, comparison in comparisons if comparison.verdict == "cannot tell"]
+    detail = f"{len(judged) - len(outside)} of {len(judged)} are inside the tolerance"
+    detail += f"; {alone} of these {len(judged)} are judged by one seed" if alone else ""
     detail += f"; outside: {_listed(outside)}" if outside else ""
-    detail += f". Not run: {not_run}." if not_run else "."
+    detail += f"; cannot tell: {_listed(open_)}" if open_ else ""
+    detail += f". Not run: {not_run}." if (not_run := verdicts.count("not run")) else "."
     if not outside:
-        return Verdict(trend, "shown" if judged and not (not_run or undecided) else "cannot tell", detail)
-    return Verdict(trend, "partly shown" if len(outside) * 2 < len(judged) else "not shown", detail)
+        return Verdict(trend, "shown" if judged and not (not_run or open_) else "cannot tell", detail)
+    return Verdict(trend, "partly shown" if len(outside) * 2 < len(verdicts) - not_run else "not shown", detail)
 
 
 def at_chance(
-    trend: str, accuracies: Sequence[tuple[str, float]], chance: float, examples: int, missing: Sequence[str] = ()
+    trend: str, accuracies: Sequence[tuple[str, Estimate]], chance: float, examples: int, missing: Sequence[str] = ()
 ) -> Verdict:
-    """Each accuracy lies within three standard deviations of guessing, for a test set of `examples`."""
+    """The accuracy of every seed lies within three standard deviations of guessing, for a test set of `examples`.
+
+    A mean would hide seeds that miss it on both sides. A run that diverged guesses by constant and is none of these.
+    """
     if not accuracies:
         return Verdict(trend, "cannot tell", "No such run.")
     band = 3 * math.sqrt(chance * (1 - chance) / examples)
-    outside = [name for name, accuracy in accuracies if abs(accuracy - chance) > band]
+    outside = any(abs(value - chance) > band for _, accuracy in accuracies for value in accuracy.values)
     outcome: Outcome = "not shown" if outside else "cannot tell" if missing else "shown"
-    numbers = ", ".join(f"{100 * accuracy:.1f} % ({name})" for name, accuracy in accuracies)
+    numbers = ", ".join(f"{_range(accuracy)} % ({name})" for name, accuracy in accuracies)
     expected = f"guessing on {examples:,} test images gives {100 * chance:.0f} ± {100 * band:.1f} % (3 s.d.)"
     return Verdict(trend, outcome, f"{numbers}; {expected}." + (f" Missing: {_listed(missing)}." if missing else ""))
+
+
+def _range(accuracy: Estimate) -> str:
+    """From the lowest seed to the highest, in per cent."""
+    return " to ".join(dict.fromkeys(f"{100 * end:.1f}" for end in (min(accuracy.values), max(accuracy.values))))
 
 
 def sampling_error(error: float, examples: int) -> float:
