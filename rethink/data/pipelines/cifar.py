@@ -58,9 +58,7 @@ class CifarPipeline(Pipeline):
         return prepare(images, self.crop, draws=draws, crop_first=switches.crop_first)
 
 
-def prepare(
-    images: Tensor, crop: int, *, draws: "AugmentationDraws | None" = None, crop_first: bool = True
-) -> Tensor:
+def prepare(images: Tensor, crop: int, *, draws: "AugmentationDraws | None" = None, crop_first: bool = True) -> Tensor:
     """What the network sees of images: (B, C, crop, crop) float32.
 
     Args:
