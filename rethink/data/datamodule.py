@@ -189,7 +189,7 @@ class ImageDataModule(LightningDataModule):
 
     def _build(self) -> dict[str, Split]:
         loaded = self._loaded
-        assert self.image_shape and self.num_classes  # read off the data while it is here
+        _ = self.image_shape, self.num_classes  # read off the data while it is here
         train, validation = self._choose_training(len(loaded.train_labels))
         self._check_leave_out(len(train))
         test = _choose(len(loaded.test_labels), self.test_size, self.subset_seed, "test", "test_size")
