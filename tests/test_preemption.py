@@ -83,8 +83,46 @@ def test_a_preempted_run_ends_as_an_undisturbed_one(tmp_path, undisturbed, capfd
 
 @pytest.mark.parametrize("number", preemption.SIGNALS, ids=lambda number: number.name)
 def test_each_signal(tmp_path, capfd, number):
-    assert preempted(tmp_path, 2, number) == EXIT_CODE
+    assert preempted(tmp_path, 2, number) == (130 if number == signal.SIGINT else EXIT_CODE)
     assert f"preempted by {number.name} at step 4" in capfd.readouterr().err
+
+
+def test_a_second_ctrl_c_ends_at_once_and_the_first_one_passed_on_is_no_second(tmp_path, undisturbed, capfd):  # noqa: F811
+    def work() -> None:
+        def act() -> None:
+            send(signal.SIGINT, signal.SIGINT)()
+            preemption._received_at -= 1
+            send(signal.SIGINT)()
+
+        at_step(6, act)
+        try:
+            train(tmp_path)
+        except KeyboardInterrupt:
+            os._exit(99)
+
+    assert fork(work) == 99
+    (folder,) = tmp_path.glob("*")
+    assert not (folder / "lease.json").exists()
+    assert not (folder / "checkpoints").exists()  # step 8 was not reached
+    assert fork(lambda: train(tmp_path)) == 0
+    assert_same(result(tmp_path), undisturbed)
+
+
+def test_a_signal_that_nohup_ignores_stays_ignored():
+    def work() -> None:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        with watched():
+            send(signal.SIGHUP)()
+            assert received() is None
+            assert signal.SIGHUP not in preemption.heeded()
+
+    assert fork(work) == 0
+
+
+def test_after_ctrl_c_slurm_is_not_asked_to_start_again(play_slurm, tmp_path):
+    log = play_slurm()
+    assert preempted(tmp_path / "runs", 6, signal.SIGINT) == preemption.INTERRUPTED
+    assert not log.exists()
 
 
 def test_a_second_signal_does_no_harm(tmp_path, undisturbed, capfd):  # noqa: F811

@@ -523,7 +523,7 @@ def test_a_task_outwaits_an_owner_that_may_be_dead(runs, monkeypatch):
     (folder / LEASE).write_text(json.dumps(asdict(another)))
     last_heard = time.time() - lease.STALE_AFTER + 2
     os.utime(folder / LEASE, (last_heard, last_heard))
-    assert execution.task(["fit", *arguments]).what == "done"
+    assert execution.run_task(["fit", *arguments]).what == "done"
 
 
 def test_a_task_trains_its_line(runs, tmp_path, capsys):

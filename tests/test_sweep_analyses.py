@@ -96,7 +96,7 @@ def here(monkeypatch):
 
     def work(jobs, watch, workers=None, devices=1):
         waves.append([job.id for job in jobs])
-        outcomes = {job.id: execution.carry_out(job.words, job.folder) for job in jobs}
+        outcomes = {job.id: execution.run_job(job.words, job.folder) for job in jobs}
         return {name: outcome.error for name, outcome in outcomes.items() if outcome.what != "done"}
 
     monkeypatch.setattr(local, "run", work)
@@ -173,13 +173,13 @@ def test_analyses_come_after_the_runs_that_they_need_and_once(experiment, here, 
 
 def test_what_needs_a_failed_run_waits_and_says_so(experiment, here, capsys, monkeypatch):
     planned = plan(experiment(seeds=[0]))
-    train = execution.carry_out
+    train = execution.run_job
 
     def fails(words, folder, devices=1):
         broken = folder == planned.runs[0].folder
         return execution.Outcome("failed", "it broke") if broken else train(words, folder, devices)
 
-    monkeypatch.setattr(execution, "carry_out", fails)
+    monkeypatch.setattr(execution, "run_job", fails)
     with pytest.raises(SystemExit):
         main(["sweep", "run", "tiny"])
     said = capsys.readouterr()

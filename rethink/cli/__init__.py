@@ -47,7 +47,8 @@ def main(args: Sequence[str] | None = None) -> None:
 
     Raises:
         SystemExit: With code 2 after one readable message, where the user can mend something; as `Preempted`
-            with code 75 after one line, where a signal ended a run that goes on with the same arguments.
+            with code 75 (130 after Ctrl-C) after one line, where a signal ended a run that goes on with the same
+            arguments.
     """
     arguments = list(sys.argv[1:] if args is None else args)
     try:

@@ -1,5 +1,6 @@
 """`rethink fit`: trains a run in its folder, from the last checkpoint where there is one."""
 
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -114,9 +115,10 @@ def _preemptible(cli: RunCLI) -> Iterator[None]:
     try:
         yield
     except ProcessExitedException as error:
-        if error.exit_code != preemption.EXIT_CODE:
+        if error.exit_code not in (preemption.EXIT_CODE, preemption.INTERRUPTED):
             raise
-        raise preemption.Preempted("preempted; the same command goes on from where it was saved") from None
+        code = preemption.INTERRUPTED if preemption.received() == signal.SIGINT else preemption.EXIT_CODE
+        raise preemption.Preempted("preempted; the same command goes on from where it was saved", code) from None
     except preemption.Preempted as preempted:
         if preempted.message and cli.options.force:
             preempted.message += ", without --force"

@@ -3,12 +3,16 @@
 A mark counts for the sweeps that were started before it. So the same command, given again, goes on.
 """
 
+import os
 import secrets
+import signal
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from rethink.cluster.lease import holder
 from rethink.files import write_text
 from rethink.runs.run import runs_folder
+from rethink.sweep import slurm_array
 from rethink.sweep.jobs import Job
 
 Marks = Mapping[str, str]
@@ -40,3 +44,33 @@ def _read(run: Job) -> str:
         return _path(run).read_text()
     except OSError:
         return ""
+
+
+def cancel(jobs: Iterable[Job]) -> tuple[int, list[str]]:
+    """Marks what is not done, and asks what is being done to stop and save itself.
+
+    Returns:
+        How many were asked, and a sentence for each that this process cannot ask.
+    """
+    wanted = [job for job in jobs if job.state != "done"]
+    mark(wanted)
+    queued = slurm_array.queued(job.folder for job in wanted)
+    tasks, out_of_reach, stopped = [], [], 0
+    for job in wanted:
+        owner = holder(job.folder)
+        task = owner.job if owner else slurm_array.job_of(job.folder) if job.folder in queued else None
+        if task:
+            tasks.append(task)
+        elif owner and owner.is_here:
+            try:
+                os.kill(owner.pid, signal.SIGTERM)
+                stopped += 1
+            except ProcessLookupError:  # it has just ended
+                pass
+            except PermissionError:
+                out_of_reach.append(f"{job.id} is done by {owner}, which is another user's: ask them to stop it.")
+        elif owner:
+            out_of_reach.append(f"{job.id} is done by {owner}: a sweep there stops it; anything else, stop there.")
+    if tasks:
+        slurm_array.cancel(tasks)
+    return stopped + len(tasks), out_of_reach

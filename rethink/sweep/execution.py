@@ -32,7 +32,7 @@ class Outcome:
     trace: str = ""
 
 
-def carry_out(words: Sequence[str], folder: Path, devices: int = 1) -> Outcome:
+def run_job(words: Sequence[str], folder: Path, devices: int = 1) -> Outcome:
     """Does a job, with its output in `log.txt` of its folder and its error, if there is one, in `failure.txt`.
 
     Args:
@@ -45,7 +45,7 @@ def carry_out(words: Sequence[str], folder: Path, devices: int = 1) -> Outcome:
         forget_failure(folder)
         with (folder / _LOG).open("a") as log:
             print(f"$ rethink {shlex.join(words)}", file=log, flush=True)
-            outcome = _here(words, log) if devices == 1 else _apart(words, folder, devices, log)
+            outcome = _in_process(words, log) if devices == 1 else _distributed(words, folder, devices, log)
     except OSError as error:
         return Outcome("failed", f"cannot write {error.filename or folder}: {error.strerror}")
     if outcome.what == "failed":
@@ -53,26 +53,41 @@ def carry_out(words: Sequence[str], folder: Path, devices: int = 1) -> Outcome:
     return outcome
 
 
-def task(words: Sequence[str]) -> Outcome:
+def run_task(words: Sequence[str]) -> Outcome:
     """Does a job as a task of a cluster's job array, where each process of a run calls this."""
-    first = int(os.environ.get("SLURM_PROCID") or 0) == 0
-    if words[0] == "analyze" and not first:  # an analysis is one process
-        return Outcome("done")
-    if not first:  # the first process writes the run's log and failure
+    if int(os.environ.get("SLURM_PROCID") or 0) == 0:
+        folder = _folder(words)
+        _outwait(folder)
+        return run_job(words, folder)
+    if words[0] != "analyze":  # which is one process; of a run the first process writes log and failure
         with watched():
             _main(words)
-        return Outcome("done")
-    folder = _folder(words)
-    _outwait(folder)
-    return carry_out(words, folder)
+    return Outcome("done")
+
+
+def run_line(file: Path, number: int) -> Outcome:
+    """Does the job of a line of a list of commands, from 0.
+
+    Raises:
+        UserError: There is no such file, or no such line, or it is another command.
+    """
+    try:
+        lines = file.read_text().splitlines()
+    except OSError as error:
+        raise UserError(f"{file}: {error.strerror}") from None
+    if not 0 <= number < len(lines):
+        raise UserError(f"{file} has {len(lines)} lines, from 0: there is no line {number}.")
+    program, *words = shlex.split(lines[number])
+    if program != "rethink" or not words or words[0] not in ("fit", "analyze"):
+        raise UserError(f"line {number} of {file} is no `rethink fit ...` and no `rethink analyze ...`.")
+    return run_task(words)
 
 
 def _main(words: Sequence[str]) -> None:
-    command, *arguments = words
-    if command == "analyze":
+    if words[0] == "analyze":
         from rethink.running.analysis import main as analyze
 
-        analyze(arguments)
+        analyze([*words[1:]])
     else:
         from rethink.running.command import main as train
 
@@ -80,15 +95,11 @@ def _main(words: Sequence[str]) -> None:
 
 
 def _folder(words: Sequence[str]) -> Path:
-    command, *arguments = words
-    if command == "analyze":
-        from rethink.running.identification import identify_analysis
+    from rethink.running import identification
 
-        return analyses_folder() / identify_analysis(arguments)
-    from rethink.running.identification import identify
-
-    run_id, _ = identify([*words])
-    return runs_folder() / run_id
+    if words[0] == "analyze":
+        return analyses_folder() / identification.identify_analysis(words[1:])
+    return runs_folder() / identification.identify(words)[0]
 
 
 def describe(code: int) -> str:
@@ -109,8 +120,7 @@ def _outwait(folder: Path) -> None:
         time.sleep(1)
 
 
-def _here(words: Sequence[str], log: TextIO) -> Outcome:
-    """In this process."""
+def _in_process(words: Sequence[str], log: TextIO) -> Outcome:
     with contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
         try:
             with watched():
@@ -130,7 +140,7 @@ def _here(words: Sequence[str], log: TextIO) -> Outcome:
     return Outcome("done")
 
 
-def _apart(words: Sequence[str], folder: Path, devices: int, log: TextIO) -> Outcome:
+def _distributed(words: Sequence[str], folder: Path, devices: int, log: TextIO) -> Outcome:
     """A run over several devices, in processes of its own."""
     more = ("--trainer.devices", str(devices), "--trainer.strategy", "ddp")
     command = [sys.executable, "-m", "rethink", *words, *more]

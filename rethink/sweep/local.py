@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from rethink.cluster.preemption import SIGNALS
+from rethink.cluster.preemption import heeded
 from rethink.errors import UserError
 from rethink.sweep.cancellation import CANCELLED, Marks, cancelled_since, marks
 from rethink.sweep.execution import Outcome, describe
@@ -58,14 +58,15 @@ def run(
     sweep = _Sweep(waiting, marks(waiting))
     slots = _slots(workers, devices)[: len(waiting)]
     threads = [threading.Thread(target=_serve, args=(slot, devices, sweep), daemon=True) for slot in slots]
-    before = {number: signal.signal(number, _interrupt) for number in SIGNALS}
+    before = {number: signal.signal(number, _interrupt) for number in heeded()}
     try:
         for thread in threads:
             thread.start()
         watch(lambda: any(thread.is_alive() for thread in threads))
     except KeyboardInterrupt:
         sweep.stopped = True
-        print("Stopping: the runs that are going on save themselves.", file=sys.stderr)
+        with suppress(OSError):  # a terminal that is closed
+            print("Stopping: the runs that are going on save themselves.", file=sys.stderr)
         for thread in threads:
             thread.join()
         raise

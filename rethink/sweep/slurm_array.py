@@ -29,7 +29,6 @@ from rethink.sweep.plan import command_list
 
 CONFIG = Path("configs/launcher/slurm.yaml")
 _JOB = "job.txt"
-_CPUS = "--cpus-per-task={}"  # for srun too, which has not taken it from the job since SLURM 22.05
 _ASKED_EVERY = 10.0  # seconds
 _PATIENCE = 60.0  # seconds
 _ENDED = ("COMPLETED", "CANCELLED", "FAILED", "TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY", "BOOT_FAIL", "DEADLINE")
@@ -54,12 +53,34 @@ class Resources:
     setup: list[str] = field(default_factory=list)
     more: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def options(self) -> dict[str, Any]:
+        """The options of sbatch, without dashes in front; None leaves it to the cluster."""
+        return {
+            "partition": self.partition,
+            "account": self.account,
+            "qos": self.qos,
+            "constraint": self.constraint,
+            "time": self.minutes,
+            "nodes": self.nodes,
+            "ntasks-per-node": self.processes_per_node,
+            "cpus-per-task": self.cpus_per_process,
+            "gpus-per-node": self.gpus_per_node or None,
+            "mem": None if self.memory_gb is None else f"{self.memory_gb:g}G",
+        }
+
+    @property
+    def step_option(self) -> str:
+        """What srun has not taken from the job since SLURM 22.05."""
+        return f"--cpus-per-task={self.cpus_per_process}"
+
+    @property
     def arguments(self) -> tuple[str, ...]:
-        """What a run over several processes is told."""
+        """The options of `rethink fit` for a run over several processes."""
         if self.processes_per_node * self.nodes == 1:
             return ()
-        more = ("--trainer.devices", str(self.processes_per_node), "--trainer.num_nodes", str(self.nodes))
-        return (*more, "--trainer.strategy", "ddp")
+        devices, nodes = str(self.processes_per_node), str(self.nodes)
+        return ("--trainer.devices", devices, "--trainer.num_nodes", nodes, "--trainer.strategy", "ddp")
 
 
 @dataclass(frozen=True)
@@ -69,7 +90,7 @@ class Task:
     words: tuple[str, ...]
 
     def __call__(self) -> str:
-        outcome = execution.task(self.words)
+        outcome = execution.run_task(self.words)
         if outcome.what == "failed":
             raise RuntimeError(outcome.error)
         return outcome.what
@@ -96,25 +117,16 @@ def submit(name: str, runs: Sequence[Job], resources: Resources) -> str:
     job_name = f"rethink-{name}-{secrets.token_hex(3)}"
     executor = submitit.SlurmExecutor(folder=folder, python=shlex.quote(sys.executable))
     executor.update_parameters(
+        **{name.replace("-", "_"): value for name, value in resources.options.items()},
         job_name=job_name,
-        time=resources.minutes,
-        nodes=resources.nodes,
-        ntasks_per_node=resources.processes_per_node,
-        cpus_per_task=resources.cpus_per_process,
-        gpus_per_node=resources.gpus_per_node or None,
-        mem=None if resources.memory_gb is None else f"{resources.memory_gb:g}GB",
-        partition=resources.partition,
-        account=resources.account,
-        qos=resources.qos,
-        constraint=resources.constraint,
         signal_delay_s=resources.seconds_to_save,
         array_parallelism=resources.runs_at_a_time,
         setup=resources.setup,
-        srun_args=[_CPUS.format(resources.cpus_per_process)],
+        srun_args=[resources.step_option],
         stderr_to_stdout=True,
         additional_parameters={"requeue": True, **resources.more},
     )
-    tasks = [Task((*run.words, *(resources.arguments() if isinstance(run, PlannedRun) else ()))) for run in runs]
+    tasks = [Task((*run.words, *(resources.arguments if isinstance(run, PlannedRun) else ()))) for run in runs]
     try:
         with executor.batch():
             jobs = [executor.submit(task) for task in tasks]
@@ -129,40 +141,30 @@ def submit(name: str, runs: Sequence[Job], resources: Resources) -> str:
 def export(name: str, runs: Sequence[Job], resources: Resources) -> Path:
     """Writes the same array as a plain script with a list of commands, to be read and sent off by hand."""
     folder = _folder(name)
-    lines_of_tasks = command_list(runs, resources.arguments())
+    tasks = command_list(runs, resources.arguments)
     # An array that waits reads its lines when it starts: what is missing later has a file of another name.
-    commands = folder / f"commands-{hashlib.sha256(lines_of_tasks.encode()).hexdigest()[:8]}.txt"
-    write_text(commands, lines_of_tasks)
-    options = {
+    commands = folder / f"commands-{hashlib.sha256(tasks.encode()).hexdigest()[:8]}.txt"
+    write_text(commands, tasks)
+    options = resources.options | {
         "job-name": f"rethink-{name}",
         "array": f"0-{len(runs) - 1}%{resources.runs_at_a_time}",
-        "partition": resources.partition,
-        "account": resources.account,
-        "qos": resources.qos,
-        "constraint": resources.constraint,
-        "time": resources.minutes,
-        "nodes": resources.nodes,
-        "ntasks-per-node": resources.processes_per_node,
-        "cpus-per-task": resources.cpus_per_process,
-        "gpus-per-node": resources.gpus_per_node or None,
-        "mem": None if resources.memory_gb is None else f"{resources.memory_gb:g}G",
         "signal": f"USR1@{resources.seconds_to_save}",
         "open-mode": "append",
         "output": f"{folder}/%A_%a.txt",
-    } | resources.more
+    }
     lines = [
         "#!/bin/bash",
         f"# {len(runs)} runs of rethink, one per task of this array: the lines of",
         f"# {commands}",
         f"# {resources.seconds_to_save} seconds before its time limit, or when it is preempted, a run gets SIGUSR1,",
         "# saves itself and is requeued; it then goes on. Sending the array off twice trains nothing twice.",
-        *(f"#SBATCH --{key}={value}" for key, value in options.items() if value is not None),
+        *(f"#SBATCH --{key}={value}" for key, value in (options | resources.more).items() if value is not None),
         "#SBATCH --requeue",
         "",
         f"cd {shlex.quote(os.getcwd())}",
         f"export RETHINK_RUNS={shlex.quote(str(folder.parents[1]))}",
         *resources.setup,
-        f"srun {_CPUS.format(resources.cpus_per_process)} {shlex.quote(sys.executable)} -m rethink "
+        f"srun {resources.step_option} {shlex.quote(sys.executable)} -m rethink "
         f"sweep task {shlex.quote(str(commands))} $SLURM_ARRAY_TASK_ID",
     ]
     script = folder / "array.sh"

@@ -13,7 +13,7 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
-from rethink.sweep.execution import carry_out
+from rethink.sweep.execution import run_job
 
 
 def main() -> None:
@@ -23,7 +23,7 @@ def main() -> None:
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library writes there is no answer
     for line in sys.stdin:
         task = json.loads(line)
-        outcome = carry_out(task["words"], Path(task["folder"]), task["devices"])
+        outcome = run_job(task["words"], Path(task["folder"]), task["devices"])
         answers.write(json.dumps(asdict(outcome)) + "\n")
         answers.flush()
         if outcome.what == "stopped":
