@@ -1,4 +1,4 @@
-"""What the pages say is there: links and anchors, commands that parse, targets of make, Python that compiles and runs."""
+"""What the pages say is there: links and anchors lead somewhere, commands parse, targets exist, Python runs."""
 
 import argparse
 import re
