@@ -15,8 +15,8 @@ project = "rethink"
 copyright = "the rethink authors"
 release = __version__
 root_doc = "docs/index"
-include_patterns = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/**", "experiments/*.md", "experiments/*/*.md"]
-exclude_patterns = ["docs/_*"]
+include_patterns = ["*.md", "docs/**", "experiments/*.md", "experiments/*/*.md", "experiments/*/results/*.md"]
+exclude_patterns = ["docs/_*", "docs/api/modules.rst"]
 
 extensions = ["myst_parser", "sphinx.ext.apidoc", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
 myst_heading_anchors = 3
