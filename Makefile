@@ -21,7 +21,7 @@ RUNS := --scale $(SCALE) --seeds "$(SEEDS)"
 REPORT := $(RUNS) --rule "$(RULE)"
 SWEEP := $(RUNS) --launcher $(LAUNCHER) $(if $(LAUNCHER_CONFIG),--launcher-config $(LAUNCHER_CONFIG))
 
-.PHONY: help install demo all report publish test lint bench clean $(ARTEFACTS)
+.PHONY: help install demo all report publish test lint docs bench clean $(ARTEFACTS)
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -72,10 +72,19 @@ publish: install ## Full-scale artefacts into experiments/*/results
 test: install ## Run the tests (CPU, no network)
 	$(VENV)/bin/python -m pytest
 
-lint: install ## Check style and types
+lint: install ## Check style and types, and the Dockerfile
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+	$(VENV)/bin/hadolint Dockerfile
+
+docs: $(VENV)/docs ## Build the site, in build/site; a warning is an error
+	$(VENV)/bin/python -m sphinx -W --keep-going --quiet -c docs -d build/doctrees . build/site
+	@echo "build/site/index.html"
+
+$(VENV)/docs: $(VENV)/installed
+	VIRTUAL_ENV=$(VENV) $(VENV)/bin/uv pip install --quiet -c constraints.txt -e '.[docs]'
+	@touch $@
 
 bench: install ## Measure the speed, as ratios
 	$(VENV)/bin/python experiments/speed/bench.py

@@ -1,7 +1,7 @@
 """Randomizations of the images (Section 2.1): shuffled pixels, random pixels, Gaussian.
 
 They act on the values before standardization, by default on the centre that the network sees. Which scope of the
-permutation and which statistics the paper used is not in its text; the README says what the defaults rest on.
+permutation and which statistics the paper used is not in its text; docs/choices.md says what the defaults rest on.
 """
 
 from typing import Literal

@@ -1,4 +1,4 @@
-"""Softmax regression: what the README's section on adding an architecture adds."""
+"""Softmax regression: the architecture that docs/extending.md adds."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Labels moved to the next class: what the README's section on adding a randomization adds."""
+"""Labels moved to the next class: the randomization that docs/extending.md names."""
 
 from jsonargparse.typing import ClosedUnitInterval
 from torch import Tensor
