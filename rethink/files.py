@@ -1,18 +1,50 @@
-"""Files that are whole or not there: written beside their place, synced, renamed."""
+"""Files that can be trusted: written whole or not at all, with a digest of their content, verified before use.
 
+A JSON object carries its digest under the key `digest`. A zip archive (a checkpoint of torch, arrays of NumPy) carries
+it as the archive's comment, which every reader of zip files passes over. Text files have theirs in the record beside
+them (`files_digest`). A writer that is killed leaves the last good file in its place.
+"""
+
+import hashlib
+import io
+import json
 import os
+import shutil
+import struct
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from rethink.errors import UserError
+
+DIGEST = "digest"
+"""Key of the digest in a JSON object."""
+
+_END = b"PK\x05\x06"  # of a zip archive: its last record, 22 bytes long without a comment
+_LABEL = b"sha256:"
+_COMMENT_LENGTH = len(_LABEL) + 64
+_LEFTOVER_AFTER = 600.0  # seconds after which a partial file is that of a killed writer
+
+
+class Damaged(UserError):
+    """A file is not what was written: cut off, changed, or not there."""
+
+
+# Writing.
 
 
 def write_atomically(path: Path, write: Callable[[IO[bytes]], object], *, durable: bool = True) -> None:
     """Calls `write` with a file in the folder of `path`, and renames it to `path` when it is safely on disk.
 
-    Without `durable` it is not waited for the disk: whole after a killed process, perhaps lost in a power cut.
+    Args:
+        path: Its folder is created.
+        write: Writes the content.
+        durable: Whether to wait for the disk. Without, the file is whole after a killed process, and perhaps lost in a
+            power cut.
+
+    Raises:
+        UserError: It cannot be written. What stood there before still does.
     """
     partial: Path | None = None
     try:
@@ -24,23 +56,155 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], object], *, durabl
             if durable:
                 os.fsync(file.fileno())
         partial.chmod(0o666 & ~_umask())
+        _remove_leftovers(path, partial)
         os.replace(partial, path)
     except OSError as error:
-        reason = error.strerror or error
-        raise UserError(f"Cannot write {path}: {reason}. Make room or give permission, and go on.") from error
+        raise _unwritable(path, error) from error
     finally:
         if partial is not None:
             partial.unlink(missing_ok=True)
 
 
-def write_text(path: Path, text: str, *, durable: bool = True) -> None:
-    """Writes a text file atomically."""
-    write_bytes(path, text.encode(), durable=durable)
-
-
 def write_bytes(path: Path, content: bytes, *, durable: bool = True) -> None:
     """Writes a file atomically."""
     write_atomically(path, lambda file: file.write(content), durable=durable)
+
+
+def write_text(path: Path, text: str, *, durable: bool = True) -> None:
+    """Writes a text file atomically, in UTF-8."""
+    write_bytes(path, text.encode(), durable=durable)
+
+
+def write_json(path: Path, content: dict[str, Any]) -> None:
+    """Writes a JSON object with its digest."""
+    write_text(path, json.dumps(content | {DIGEST: content_digest(content)}, indent=2) + "\n")
+
+
+def write_archive(path: Path, save: Callable[[IO[bytes]], object]) -> None:
+    """Writes what `save` writes, a zip archive, with its digest.
+
+    It is made in memory first: a full disk is then an OSError, whatever library writes the archive.
+    """
+    buffer = io.BytesIO()
+    save(buffer)
+    write_bytes(path, sealed(buffer.getvalue()))
+
+
+# Reading.
+
+
+def read_json(path: Path, *, unsealed_formats: Iterable[int] = ()) -> dict[str, Any]:
+    """A JSON object, verified, without its digest.
+
+    Args:
+        path: Of the file.
+        unsealed_formats: Values of its key `format` with which it needs no digest, since an older rethink wrote it.
+
+    Raises:
+        FileNotFoundError: It is not there.
+        UserError: It cannot be read.
+        Damaged: It is no JSON object, or not the one that was written.
+    """
+    content = _read(path)
+    try:
+        loaded = json.loads(content)
+    except (ValueError, RecursionError) as error:  # also UnicodeDecodeError
+        raise Damaged(f"{path}: damaged ({error}).") from error
+    if not isinstance(loaded, dict):
+        raise Damaged(f"{path}: damaged (no JSON object).")
+    digest = loaded.pop(DIGEST, None)
+    if digest is None and loaded.get("format") in tuple(unsealed_formats):
+        return loaded
+    if digest != content_digest(loaded):
+        raise Damaged(f"{path}: damaged (its content does not have the digest that it carries).")
+    return loaded
+
+
+def read_archive(path: Path) -> bytes:
+    """A zip archive as bytes, verified whole.
+
+    Raises:
+        FileNotFoundError: It is not there.
+        UserError: It cannot be read.
+        Damaged: It has no digest, or is not what was written.
+    """
+    content = _read(path)
+    unsealed, comment = content[:-_COMMENT_LENGTH], content[-_COMMENT_LENGTH:]
+    if not comment.startswith(_LABEL) or len(unsealed) < 22 or unsealed[-22:-18] != _END:
+        raise Damaged(f"{path}: damaged (cut off, or without a digest).")
+    if comment != _comment(unsealed[:-2]):
+        raise Damaged(f"{path}: damaged (its content does not have the digest that it carries).")
+    return content
+
+
+# Digests.
+
+
+def sealed(archive: bytes) -> bytes:
+    """A zip archive without a comment, with its digest as the comment."""
+    if len(archive) < 22 or archive[-22:-18] != _END:
+        raise ValueError("this is no zip archive without a comment")
+    content = archive[:-2]  # all but the length of the comment
+    return content + struct.pack("<H", _COMMENT_LENGTH) + _comment(content)
+
+
+def content_digest(content: dict[str, Any]) -> str:
+    """SHA-256 of a JSON object, whatever the order of its keys and its layout."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def files_digest(folder: Path, names: Iterable[str]) -> dict[str, str]:
+    """Name -> SHA-256 of those of these files that are there."""
+    return {name: hashlib.sha256(_read(folder / name)).hexdigest() for name in names if (folder / name).is_file()}
+
+
+def verify_files(folder: Path, digests: dict[str, str]) -> None:
+    """That files are what they were when their digests were taken.
+
+    Raises:
+        Damaged: One is not, or is missing.
+    """
+    for name, digest in digests.items():
+        try:
+            content = _read(folder / name)
+        except FileNotFoundError:
+            raise Damaged(f"{folder / name}: missing beside its record.") from None
+        if hashlib.sha256(content).hexdigest() != digest:
+            raise Damaged(f"{folder / name}: damaged (its content does not have the digest in its record).")
+
+
+def _comment(content: bytes) -> bytes:
+    return _LABEL + hashlib.sha256(content).hexdigest().encode()
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}).") from error
+
+
+def _unwritable(path: Path, error: OSError) -> UserError:
+    reason = error.strerror or str(error)
+    try:
+        free = f" ({shutil.disk_usage(path.parent).free / 2**20:,.0f} MiB are free there)"
+    except OSError:  # the folder has gone
+        free = ""
+    return UserError(f"Cannot write {path}: {reason}{free}. Make room or give permission, and go on.")
+
+
+def _remove_leftovers(path: Path, partial: Path) -> None:
+    """Removes what killed writers left, by the clock of the file system."""
+    now = partial.stat().st_mtime
+    for leftover in path.parent.glob(f".{path.name}.*"):
+        if leftover != partial:
+            try:
+                if now - leftover.stat().st_mtime > _LEFTOVER_AFTER:
+                    leftover.unlink()
+            except OSError:  # another writer was quicker, or it is not ours
+                continue
 
 
 def _umask() -> int:
