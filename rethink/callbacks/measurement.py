@@ -10,7 +10,12 @@ from rethink.models import Classifier
 
 
 class Measurement(Callback):
-    """A callback that measures at the end of each epoch and whose `summary` is a part of the record."""
+    """A callback that measures at the end of each epoch and whose `summary` is a part of the record.
+
+    It changes no result, so it is no part of what identifies a run. A subclass that does sets `only_measures` False.
+    """
+
+    only_measures = True
 
     part: str
     """Key of the summary in record.json."""

@@ -211,6 +211,11 @@ class RethinkCLI(LightningCLI):
     def _check_whether_done(self) -> None:
         if (self.folder / "record.json").exists() and not self.options.force:
             run = Run.open(self.folder)
+            if run.changed_code:
+                raise UserError(
+                    f"{self.folder} is finished ({run.outcome}), but the code that it was computed by has changed "
+                    f"since: {', '.join(run.changed_code)}. Train it anew with --force, or change the code back."
+                )
             wanted = self.options.checkpoint.keep_epochs
             epochs = lacks_weights(self.folder, wanted, run.last_epoch)
             if epochs or not final_weights(self.folder).is_file():
@@ -268,6 +273,7 @@ class RethinkCLI(LightningCLI):
             self.trainer.callbacks.insert(0, began)  # type: ignore[attr-defined]
             with loggers.session(self.trainer, self.settings), self._preemptible():
                 self.trainer.fit(**kwargs, ckpt_path=checkpoint)
+        record.require_whole(self.folder)
 
     def _checkpoint(self, chosen: str | None) -> Path | str | None:
         """From which to go on. A requeued job has gone on from the chosen one already."""
