@@ -211,7 +211,7 @@ def recorded_identity(record: dict[str, Any]) -> dict[str, Any]:
         kept = json.loads(cache.read_text())
     if run_id in kept and digest(kept[run_id]) == run_id:
         return kept[run_id]
-    if not record.get("config"):  # trained from Python
+    if "model" not in (record.get("config") or {}):  # trained from Python
         return {"seed": record["seed"]} | {
             "model": [record["model"]["class"], record["model"].get("init_args", {})],
             "data": [record["data"]["class"], {}],
