@@ -83,9 +83,18 @@ def write_run(
         return {"outcome": said, "epoch": epoch, "step": epoch and epoch * steps}
 
     accuracy = {"accuracy>=0.99": fits_at, "accuracy>=1.0": fits_at}
+    usual = 64 if model == "SmallInception" else 100  # a budget that no description mentions
+    identity = {
+        "seed": seed,
+        "model": [model, init_args],
+        "data": ["CIFAR10", {}],
+        "randomization": [randomization, {} if probability is None else {"probability": probability}],
+        "trainer": {"max_epochs": usual},
+    }
     record: dict[str, Any] = {
         "format": 1,
         "run_id": run_id,
+        "identity": identity,
         "outcome": outcome,
         "seed": seed,
         "model": {"class": model, "parameters": 1387786, "init_args": init_args},

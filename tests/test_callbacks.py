@@ -13,13 +13,14 @@ from test_training import train
 
 from rethink.callbacks.best_test_accuracy import BestTestAccuracy, EarlyStopping
 from rethink.callbacks.convergence import RULES, Convergence, ConvergenceStep
-from rethink.callbacks.history import FIRST, LAST, History, format_rows
+from rethink.callbacks.history import History
 from rethink.callbacks.label_corruption import CorruptedPart, LabelCorruption
 from rethink.callbacks.record import Record, finite
 from rethink.data import Synthetic
 from rethink.errors import UserError
 from rethink.models import MLP
 from rethink.randomization import GaussianPixels, PartiallyCorruptedLabels, RandomLabels, TrueLabels
+from rethink.runs.journal import FIRST, LAST, format_rows
 from rethink.runs.rules import Rule, onset
 from rethink.runs.run import Run
 

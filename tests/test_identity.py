@@ -4,8 +4,24 @@ import copy
 from typing import Any
 
 import pytest
+from lightning.pytorch import Callback
+from lightning.pytorch.callbacks import ModelCheckpoint
 
+from rethink.callbacks.measurement import Measurement
 from rethink.runs.identity import identity, run_id
+
+
+class Sharpness(Measurement):
+    """Measures, wherever its file lies and whatever it is called."""
+
+
+class StepsBackMonitor(Callback):
+    """Is called as what watches, and could change anything."""
+
+
+class Keeps(ModelCheckpoint):
+    """Saves, as its base does."""
+
 
 BASE: dict[str, Any] = {
     "seed_everything": 0,
@@ -180,3 +196,48 @@ def test_the_order_of_options_does_not_count():
 def test_a_run_id_is_twelve_hexadecimal_digits():
     assert len(run_id(BASE)) == 12
     int(run_id(BASE), 16)
+
+
+def with_callbacks(*kinds: str) -> dict[str, Any]:
+    return config(trainer__callbacks=[{"class_path": kind, "init_args": {}} for kind in kinds])
+
+
+@pytest.mark.parametrize(
+    ("kind", "counts"),
+    [
+        (f"{__name__}.Sharpness", False),
+        (f"{__name__}.Keeps", False),
+        (f"{__name__}.StepsBackMonitor", True),
+        ("rethink.callbacks.label_corruption.LabelCorruption", False),
+        ("rethink.callbacks.convergence.Convergence", True),
+        ("rethink.callbacks.checkpoint.RunCheckpoint", False),
+        ("rethink.callbacks.progress.ProgressDisplay", False),
+        ("lightning.pytorch.callbacks.RichModelSummary", False),
+        ("lightning.pytorch.callbacks.DeviceStatsMonitor", False),
+        ("lightning.pytorch.callbacks.Timer", True),
+        ("lightning.pytorch.callbacks.EarlyStopping", True),
+        ("lightning.pytorch.callbacks.StochasticWeightAveraging", True),
+    ],
+)
+def test_the_type_of_a_callback_decides_whether_it_can_change_a_result(kind, counts):
+    assert same(config(), with_callbacks(kind)) != counts
+
+
+@pytest.mark.parametrize("part", ["recipe", "optimizer", "something_new"])
+def test_a_part_that_anybody_adds_counts_without_its_defaults(part):
+    spec = {"class_path": "torch.optim.Adam", "init_args": {"lr": 0.001}}
+    assert not same(config(), config(**{part: spec}))
+    assert identity(config(**{part: spec}))[part] == {"class": "torch.optim.Adam", "options": {}}
+    assert same(config(), config(**{part: None}))
+
+
+def test_a_class_within_an_option_counts_without_its_defaults():
+    recipes = [{"class_path": "torch.optim.Adam", "init_args": options} for options in ({}, {"lr": 0.001}, {"lr": 0.1})]
+    first, written_out, other = (config(model__recipe=recipe) for recipe in recipes)
+    assert same(first, written_out)
+    assert not same(first, other)
+
+
+def test_the_precision_that_was_chosen_counts_wherever_it_stands():
+    assert same(config(precision="bf16-mixed"), config(trainer__precision="bf16-mixed"))
+    assert same(config(precision="auto"), config())

@@ -24,7 +24,7 @@ from rethink.errors import UserError
 from rethink.running.identification import identify
 from rethink.runs import run as run_module
 from rethink.runs.run import Run
-from rethink.runs.setting import Setting
+from rethink.runs.setting import Setting, as_written
 from rethink.sweep import cancellation, execution, kubernetes, local, settings, slurm_array, status
 from rethink.sweep.experiment import Experiment, names
 from rethink.sweep.failure import read_failure, write_failure
@@ -99,8 +99,8 @@ def test_an_experiment_may_have_the_runs_of_others(write, tmp_path, runs):
     assert [run[-2:] for run in experiment.runs[5:]] == [("--data.validation_size", "10")] * 5
     labels = [run.label for run in plan(experiment).runs]
     assert labels == [
-        "MLP 1x8, random labels, Synthetic, seed 0",
-        "MLP 1x8, random labels, 10 held out, Synthetic, seed 0",
+        "MLP 1x8, random labels, Synthetic, 2 epochs, seed 0",
+        "MLP 1x8, random labels, 10 held out, Synthetic, 2 epochs, seed 0",
     ]
 
 
@@ -174,9 +174,9 @@ def test_runs_that_are_the_same_are_planned_once_and_the_plan_is_kept(write, run
     planned = plan(write(SWEEP))
     # Corruption 0 and 1 are true and random labels.
     assert [run.label for run in planned.runs] == [
-        "MLP 1x8, random labels, Synthetic, seed 0",
-        "MLP 1x8, true labels, Synthetic, seed 0",
-        "MLP 1x8, true labels, Synthetic, 100,000 images, seed 0",
+        "MLP 1x8, random labels, Synthetic, 2 epochs, seed 0",
+        "MLP 1x8, true labels, Synthetic, 2 epochs, seed 0",
+        "MLP 1x8, true labels, Synthetic, 100,000 images, 2 epochs, seed 0",
     ]
     assert {run.state for run in planned.runs} == {"missing"}
     assert {run.epochs for run in planned.runs} == {2}
@@ -195,7 +195,7 @@ def test_runs_that_are_the_same_are_planned_once_and_the_plan_is_kept(write, run
 def test_what_cannot_be_a_run_is_said_after_the_others_were_made(write, runs, grid, expected):
     text = SWEEP.partition("groups:")[0] + "groups: [{options: {data.randomization: PartiallyCorruptedLabels}, "
     planned = plan(write(text + f"grid: {grid}}}, {{options: {{data.randomization: RandomLabels}}}}]"))
-    assert "MLP 1x8, random labels, Synthetic, seed 0" in [run.label for run in planned.runs]
+    assert "MLP 1x8, random labels, Synthetic, 2 epochs, seed 0" in [run.label for run in planned.runs]
     (refused,) = planned.refused
     assert expected in refused
     assert "sweep.yaml" in refused
@@ -243,8 +243,11 @@ def test_gpus_are_shared_out(monkeypatch):
 # What there is.
 
 
+USUAL = as_written({"trainer.max_epochs": 100})
+
+
 def planned_run(run_id: str, epochs: int | None = 10) -> PlannedRun:
-    return PlannedRun(run_id, ("--model", "MLP"), Setting("MLP 1x512", "TrueLabels", 0.0), epochs)
+    return PlannedRun(run_id, ("--model", "MLP"), Setting("MLP 1x512", "TrueLabels", 0.0, written=USUAL), epochs)
 
 
 def history(folder: Path, epochs: int, seconds: float) -> None:
@@ -303,7 +306,8 @@ def test_a_run_is_a_line_of_the_table(runs, width, named):
 
 
 def test_a_table_in_a_file_has_a_line_per_run_however_long(runs, monkeypatch):
-    setting = Setting("SmallInception", "RandomLabels", 1.0, 0, 0.0005, "random_crop", 0.5, True)
+    options = {"model.weight_decay": 0.0005, "model.augmentation": "random_crop", "model.dropout": 0.5}
+    setting = Setting("SmallInception", "RandomLabels", 1.0, written=as_written(options))
     planned = [PlannedRun(name, (), setting, 10) for name in ("a", "b")]
     console = Console(file=io.StringIO(), width=80)
     status.show(console, planned, status.progress(planned))

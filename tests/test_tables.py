@@ -51,7 +51,7 @@ def record(planned: PlannedRun, final: Mapping[str, float], best: Mapping[str, A
     choices = {
         key.rpartition(".")[2]: value for key, value in options.items() if key.startswith("--data.randomization.")
     }
-    return Run(
+    run = Run(
         planned.folder,
         {
             "format": 1,
@@ -75,6 +75,8 @@ def record(planned: PlannedRun, final: Mapping[str, float], best: Mapping[str, A
         },
         {"epoch": [], "step": []},
     )
+    run.__dict__["setting"] = setting  # as the identity that a record has would say
+    return run
 
 
 class Records:

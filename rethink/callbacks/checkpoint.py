@@ -2,7 +2,6 @@
 
 import os
 import signal
-import time
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +9,13 @@ import torch
 from jsonargparse.typing import NonNegativeFloat, PositiveInt
 from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch.callbacks import Checkpoint, Timer
 
 from rethink.cluster.lease import Lease
 from rethink.cluster.preemption import Preempted, received, requeued
 from rethink.errors import UserError
 from rethink.files import write_atomically
+from rethink.runs.journal import SavingClock
 from rethink.runs.weights import weights_of_epoch
 from rethink.training import lightning_internals
 
@@ -42,16 +42,14 @@ class RunCheckpoint(Checkpoint):
         every_n_steps: PositiveInt | None = None,
         keep_epochs: list[PositiveInt] = [],  # noqa: B006  (never changed; a list is what YAML has)
     ) -> None:
-        self.every_seconds = every_seconds
-        self.every_n_steps = every_n_steps
+        self.clock = SavingClock(every_seconds, every_n_steps)
         self.keep_epochs = [PositiveInt(epoch) for epoch in keep_epochs]
-        self._saved_at = time.monotonic()
-        self._saved_step = 0
+        self._within_epoch = False  # whether the last save was made where the run was stopped within an epoch
         self._leaving = 0  # the signal at which the run was saved at the end of an epoch
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Starts the clock. Ends at once where a signal came earlier, unless all that was left is the record."""
-        self._saved_at, self._saved_step = time.monotonic(), trainer.global_step
+        self.clock.saved(trainer.global_step)
         asked = self._asked(trainer)
         if asked and not trainer.should_stop:
             self._leave(trainer, asked, "nothing was trained since it was saved")
@@ -63,9 +61,10 @@ class RunCheckpoint(Checkpoint):
         asked = self._asked(trainer)
         if lightning_internals.ends_epoch(trainer):
             return
-        due = self.every_n_steps is not None and trainer.global_step - self._saved_step >= self.every_n_steps
-        if due or asked:
+        stopped = trainer.should_stop and not self._within_epoch  # by a Timer, say: it goes on from here
+        if asked or stopped or self.clock.due_within_epoch(trainer.global_step):
             self.save(trainer)
+            self._within_epoch = trainer.should_stop
         if asked:
             self._leave(trainer, asked, "saved")
 
@@ -78,7 +77,10 @@ class RunCheckpoint(Checkpoint):
         if (epoch := trainer.current_epoch + 1) in self.keep_epochs:
             trainer.save_checkpoint(weights_of_epoch(Path(trainer.default_root_dir), epoch), weights_only=True)
         self._leaving = self._asked(trainer)
-        due = time.monotonic() - self._saved_at >= self.every_seconds
+        if not lightning_internals.ends_epoch(trainer):  # cut off, and saved where it was
+            return
+        self._within_epoch = False
+        due = self.clock.due_after_epoch() or trainer.should_stop
         if trainer.strategy.broadcast(due) or self._leaving:  # the clocks of the ranks differ
             self.save(trainer)
 
@@ -118,7 +120,14 @@ class RunCheckpoint(Checkpoint):
     def save(self, trainer: Trainer) -> None:
         """Saves now, on all ranks."""
         trainer.save_checkpoint(Path(trainer.default_root_dir) / "checkpoints" / "last.ckpt")
-        self._saved_at, self._saved_step = time.monotonic(), trainer.global_step
+        self.clock.saved(trainer.global_step)
+
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        """A run that its Timer has stopped goes on with a new one: otherwise it would stop again at once."""
+        if trainer.should_stop:
+            for callback in trainer.callbacks:  # type: ignore[attr-defined]
+                if isinstance(callback, Timer):
+                    checkpoint.get("callbacks", {}).pop(callback.state_key, None)
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):

@@ -109,6 +109,7 @@ class Convergence(Measurement):
     """
 
     part = "convergence"
+    only_measures = False  # it can stop a run
 
     def __init__(
         self,

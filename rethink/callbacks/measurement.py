@@ -12,8 +12,10 @@ if TYPE_CHECKING:  # a measurement needs neither data nor models to be imported
 class Measurement(Callback):
     """A callback that measures at the end of each epoch and whose `summary` is a part of the record.
 
-    It cannot change what is trained, so it does not make another run.
+    It changes no result, so it is no part of what identifies a run. A subclass that does sets `only_measures` False.
     """
+
+    only_measures = True
 
     part: str
     """Key of the summary in record.json."""

@@ -16,7 +16,7 @@ from rethink.cli.arguments import Parser
 from rethink.errors import UserError
 from rethink.running import findings
 from rethink.runs.analysis import Analysed, analyses_folder
-from rethink.runs.run import Columns, Run, read_columns, runs_folder
+from rethink.runs.run import CUT_SHORT_RECORD, Columns, Run, read_columns, runs_folder
 
 CURVES = ("train/loss", "train/accuracy", "test/accuracy")
 WIDTH, HEIGHT = 64, 5  # of a curve, in characters: with its scale it fits 80 columns
@@ -131,7 +131,7 @@ def _unfinished_row(folder: Path) -> list[str]:
         _randomization(randomization["class"], randomization["init_args"].get("probability")),
         f"{size:,}" if size else "all",
         str(len(history.get("epoch", []))),
-        "unfinished",
+        "cut short" if (folder / CUT_SHORT_RECORD).is_file() else "unfinished",
         _percent(_last(history, "train/accuracy")),
         _percent(_last(history, "test/accuracy")),
         str(config.get("seed_everything", "-")),
@@ -164,6 +164,8 @@ def _history(folder: Path) -> Columns:
 def _show(folder: Path) -> None:
     if _finished(folder):
         run = Run.open(folder)
+        if run.changed_code:
+            print(f"Its code has changed since: {', '.join(run.changed_code)}. Train it anew with --force.\n")
         _print_groups(_record_groups(run.record))
         history = run.history
     else:

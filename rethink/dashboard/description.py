@@ -4,12 +4,14 @@ A W&B run has the run_id as its id, and its history is indexed by the optimizer 
 cannot be logged twice, since W&B's steps must increase, and after a restart W&B itself says which row was the last.
 """
 
+import json
 import math
 import os
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rethink.runs.identity import identity, resolved
 from rethink.runs.setting import Setting
 
 STEP = "trainer/global_step"  # Lightning's name of the optimizer step
@@ -44,29 +46,27 @@ def names(
     }
 
 
-def config(settings: Mapping[str, Any]) -> dict[str, Any]:
+def config(settings: Mapping[str, Any], identified: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """The resolved configuration, whole, and beside it the factors that figures and tables are grouped by.
 
-    `setting` is everything that sets the paper's runs apart but the seed, so that a mean over it is one over seeds.
+    `setting` is everything that sets runs apart but the seed, so that a mean over it is one over seeds. `options` are
+    those that are not at their defaults and have no factor of their own, by dotted name.
     A run that alters pixels has no `corruption`, and a run on all images no `train_size`.
+
+    Args:
+        settings: The run's resolved configuration.
+        identified: What its run_id hashes, where that is at hand: otherwise it takes the imports of its classes.
     """
-    model, data, randomization = _parts(settings)
-    chosen = Setting.of(
-        {
-            "model": {"class": _class(model), "init_args": model.get("init_args") or {}},
-            "data": {"class": _class(data)} | (data.get("init_args") or {}),
-            "randomization": {"class": _class(randomization)} | (randomization.get("init_args") or {}),
-            "seed": settings.get("seed_everything") or 0,
-        }
-    )
+    chosen = Setting.of(identified or identity(dict(settings)), resolved(dict(settings)))
     factors = {
         "architecture": chosen.architecture,
         "batch_norm": chosen.batch_norm,
         "corruption": chosen.corruption,
         "data_set": chosen.dataset,
+        "options": {name: json.loads(value) for name, value in chosen.rest} or None,
         "randomization": chosen.randomization,
         "regularization": _regularization(chosen),
-        "setting": chosen.label.removesuffix(f", seed {chosen.seed}"),
+        "setting": chosen.without_seed.label,
         "train_size": chosen.train_size,
     }
     return dict(settings) | {name: value for name, value in factors.items() if value is not None}

@@ -3,7 +3,7 @@
 import os
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -70,7 +70,7 @@ class Results:
     @property
     def distinct(self) -> list[Setting]:
         """Each setting of the plan once, whatever its seeds; `of` selects its runs."""
-        return list(dict.fromkeys(replace(setting, seed=0) for setting in self.settings))
+        return list(dict.fromkeys(setting.without_seed for setting in self.settings))
 
     def select(self, **setting: Any) -> list[Run]:
         """The runs with these values of `Setting` that went to their end, one per seed where the rest is fixed."""
@@ -249,7 +249,7 @@ def _read(planned: Sequence[Job], open_record: Callable[[Path], _Record], proble
 
 def _listed(absent: Sequence[PlannedRun]) -> list[str]:
     """Settings with their seeds."""
-    seeds: dict[str, dict[int, None]] = {}
+    seeds: dict[str, dict[int | None, None]] = {}
     for run in absent:
         seeds.setdefault(setting_name(run.setting), {})[run.setting.seed] = None
     return [f"{name} (seed {', '.join(map(str, of))})" for name, of in seeds.items()]
@@ -257,7 +257,7 @@ def _listed(absent: Sequence[PlannedRun]) -> list[str]:
 
 def of(setting: Setting, **changed: Any) -> dict[str, Any]:
     """What `Results.select` takes for the runs of a setting, of any seed, with some values changed."""
-    return {name: value for name, value in asdict(setting).items() if name != "seed"} | changed
+    return setting.values | changed
 
 
 def rule_words(rule: str) -> str:
@@ -268,8 +268,9 @@ def rule_words(rule: str) -> str:
 
 def setting_name(setting: Setting) -> str:
     """A setting without its seed, in a line: `small Inception w/o BatchNorm, true labels, weight decay 4e-05`."""
-    unusual = setting.batch_norm and setting.architecture not in _WITH_BATCH_NORM
-    text = replace(setting, batch_norm=unusual).label.rpartition(", seed ")[0]
+    text = setting.without_seed.label
+    if setting.architecture in _WITH_BATCH_NORM:
+        text = text.replace(", batch norm", "", 1)
     return text.replace(setting.architecture, network_name(setting.architecture, setting.batch_norm), 1)
 
 

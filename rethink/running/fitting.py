@@ -48,6 +48,11 @@ def _is_finished(cli: RunCLI, run: IdentifiedRun) -> bool:
     if options.force or not (run.folder / "record.json").exists():
         return False
     finished = Run.open(run.folder)
+    if finished.changed_code:
+        raise UserError(
+            f"{run.folder} is finished ({finished.outcome}), but the code that it was computed by has changed since: "
+            f"{', '.join(finished.changed_code)}. Train it anew with --force, or change the code back."
+        )
     epochs = lacks_weights(run.folder, options.checkpoint.keep_epochs, finished.last_epoch)
     if epochs or not final_weights(run.folder).is_file():
         lacking = f"the weights of epochs {epochs}" if epochs else "its weights"
@@ -75,6 +80,7 @@ def _train(cli: RunCLI, run: IdentifiedRun, repeatable: str) -> None:
         callbacks_of(trainer).insert(0, _Announcement(run.folder / "config.yaml", repeatable, line))
         with loggers.session(trainer, run.settings), _preemptible(cli):
             trainer.fit(**arguments, ckpt_path=checkpoint)
+    record.require_whole(run.folder)
 
 
 def _checkpoint(folder: Path, chosen: str | None) -> Path | str | None:

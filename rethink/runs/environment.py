@@ -4,6 +4,7 @@ import importlib.metadata
 import os
 import platform
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,13 @@ _PACKAGES = ("rethink", "torch", "torchvision", "lightning", "torchmetrics", "nu
 
 
 def describe(trainer: Trainer) -> dict[str, Any]:
-    """Versions, commit, and the device, precision, engine, threads and world size that were really used."""
+    """Versions, commit, and the device, precision, engine, threads and world size that were really used.
+
+    An engine other than Lightning's loop is named by the `engine` of the module that it trained.
+    """
     return surroundings(trainer.strategy.root_device) | {
         "precision": trainer.precision,
-        "engine": "eager",
+        "engine": getattr(trainer.lightning_module, "engine", "eager"),
         "world_size": trainer.world_size,
     }
 
@@ -34,13 +38,11 @@ def surroundings(device: torch.device) -> dict[str, Any]:
 
 
 def _versions() -> dict[str, str]:
-    found = {}
+    versions = {}
     for name in _PACKAGES:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:  # run from a folder that is not installed
-            continue
-    return found
+        with suppress(importlib.metadata.PackageNotFoundError):  # run from a folder that is not installed
+            versions[name] = importlib.metadata.version(name)
+    return versions
 
 
 def _device(device: torch.device) -> str:

@@ -1,17 +1,21 @@
 """What identifies a run: a hash of that part of its configuration, as written, which can change a result.
 
 An option that stands at its default is left out, so a new option whose default changes nothing leaves every run_id
-as it was. Devices, paths, loggers and displays never count. Descriptions of the same data count once:
-PartiallyCorruptedLabels with probability 1 is RandomLabels.
+as it was. Devices, paths, loggers and displays never count, nor do callbacks that only measure or save: their type
+decides. Descriptions of the same data count once: PartiallyCorruptedLabels with probability 1 is RandomLabels.
 """
 
 import hashlib
 import importlib
 import inspect
 import json
+from collections.abc import Mapping
 from typing import Any
 
 Config = dict[str, Any]
+
+ONLY_MEASURES = "only_measures"
+"""A class of callbacks with this attribute true changes no result: a `Measurement`."""
 
 # What of the trainer can be set freely without a new run.
 _INERT_TRAINER = {
@@ -20,7 +24,12 @@ _INERT_TRAINER = {
     *("default_root_dir", "enable_checkpointing", "num_sanity_val_steps", "inference_mode"),
     *("deterministic", "benchmark", "detect_anomaly", "enable_autolog_hparams", "model_registry"),
 }
-_INERT_CALLBACKS = ("ProgressBar", "Summary", "Monitor", "Checkpoint", "Timer")
+# What of the command line says where and how, and not what.
+_INERT = {
+    *("config", "runs", "force", "wandb", "group", "tags", "ckpt_path", "weights_only"),
+    *("verbose", "return_predictions"),
+    *("best_test_accuracy", "label_corruption", "history", "record", "progress", "checkpoint"),
+}
 _SET_BY_THE_RUN = {"seed", "image_shape", "num_classes"}  # links: the seed counts once, the rest follows from the data
 _TRUE = {"class_path": "rethink.randomization.TrueLabels"}
 _INERT_DATA = {"root", "steps_per_call", "randomization", "seed"}
@@ -28,29 +37,30 @@ _INERT_DATA = {"root", "steps_per_call", "randomization", "seed"}
 
 def identity(config: Config) -> Config:
     """The part of a resolved configuration of `rethink fit` that can change a result."""
-    model, data = config["model"], config["data"]
+    config = {name: part for name, part in config.items() if name not in _INERT}
+    model, data, trainer = config.pop("model"), config.pop("data"), dict(config.pop("trainer", None) or {})
     randomization = (data.get("init_args") or {}).get("randomization") or _TRUE
+    if (precision := config.pop("precision", "auto")) != "auto":  # an option of its own, and a part of the trainer
+        trainer["precision"] = precision
     parts: Config = {
-        "seed": config["seed_everything"],
-        "model": _described(model, _SET_BY_THE_RUN),
-        "data": _described(data, _INERT_DATA),
+        "seed": config.pop("seed_everything", None) or 0,
+        "model": [_name(model["class_path"]), _options(model, _SET_BY_THE_RUN)],
+        "data": [_name(data["class_path"]), _options(data, _INERT_DATA)],
         "randomization": _randomization(randomization),
-        "trainer": _trainer(config["trainer"]),
-        "convergence": _chosen("rethink.callbacks.convergence.Convergence", config.get("convergence") or {}, set()),
+        "trainer": _trainer(trainer),
+        "convergence": _chosen(
+            "rethink.callbacks.convergence.Convergence", config.pop("convergence", None) or {}, set()
+        ),
     }
+    parts |= {name: _described(part) for name, part in config.items() if part is not None}
     return {name: part for name, part in parts.items() if part not in ({}, [])}
 
 
 def parts(config: Config) -> Config:
-    """What `Setting.of` reads, from a resolved configuration: as record.json has it of a finished run."""
-    data = config["data"].get("init_args") or {}
-    name, arguments = _randomization(data.get("randomization") or _TRUE)
+    """What a plan keeps of a resolved configuration: what the run_id hashes, all options, and the budget."""
     return {
-        "model": {"class": _name(config["model"]["class_path"]), "init_args": config["model"].get("init_args") or {}},
-        "randomization": {"class": name} | arguments,
-        "data": {"class": _name(config["data"]["class_path"])}
-        | {name: data.get(name) for name in ("validation_size", "train_size", "leave_out")},
-        "seed": config["seed_everything"],
+        "identity": identity(config),
+        "resolved": resolved(config),
         "budget": {
             "max_epochs": config["trainer"]["max_epochs"],
             "keep_epochs": (config.get("checkpoint") or {}).get("keep_epochs") or [],
@@ -58,21 +68,47 @@ def parts(config: Config) -> Config:
     }
 
 
+def resolved(config: Config) -> Config:
+    """Dotted name -> value of the options of a resolved configuration, those at their defaults included."""
+    data = (config.get("data") or {}).get("init_args") or {}
+    sections = {
+        "model": (config.get("model") or {}).get("init_args"),
+        "data": {name: value for name, value in data.items() if name != "randomization"},
+        "randomization": (data.get("randomization") or {}).get("init_args"),
+        "trainer": {name: v for name, v in (config.get("trainer") or {}).items() if name not in _INERT_TRAINER},
+        "convergence": config.get("convergence"),
+    }
+    return {f"{part}.{name}": value for part, options in sections.items() for name, value in (options or {}).items()}
+
+
 def run_id(config: Config) -> str:
     """12 hexadecimal digits."""
-    return hashlib.sha256(json.dumps(identity(config), sort_keys=True).encode()).hexdigest()[:12]
+    return digest(identity(config))
+
+
+def digest(content: Any) -> str:
+    """12 hexadecimal digits of what is written the same way in JSON."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def analysis_id(kind: Any, options: Config) -> str:
     """12 hexadecimal digits for an analysis: its class and version, and its options that are not at their defaults."""
     defaults = _defaults(kind)
     chosen = {name: value for name, value in options.items() if name not in defaults or defaults[name] != value}
-    content = {"analysis": kind.__name__, "version": kind.version, "options": chosen}
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
+    return digest({"analysis": kind.__name__, "version": kind.version, "options": chosen})
 
 
-def _described(spec: Config, inert: set[str]) -> list[Any]:
-    return [_name(spec["class_path"]), _chosen(spec["class_path"], spec.get("init_args") or {}, inert)]
+def _options(spec: Config, inert: set[str]) -> Config:
+    return _chosen(spec["class_path"], spec.get("init_args") or {}, inert)
+
+
+def _described(value: Any) -> Any:
+    """A value; a class in it with those of its options that are not at their defaults."""
+    if isinstance(value, Mapping) and isinstance(value.get("class_path"), str):
+        return {"class": _name(value["class_path"]), "options": _options(dict(value), set())}
+    if isinstance(value, list | tuple):
+        return [_described(part) for part in value]
+    return value
 
 
 def _randomization(spec: Config) -> list[Any]:
@@ -84,18 +120,27 @@ def _randomization(spec: Config) -> list[Any]:
 def _trainer(options: Config) -> Config:
     chosen = _chosen("lightning.pytorch.Trainer", options, _INERT_TRAINER | {"callbacks"})
     callbacks = [
-        _described(spec, set())
+        [_name(spec["class_path"]), _options(spec, set())]
         for spec in options.get("callbacks") or []
-        if not spec["class_path"].endswith(_INERT_CALLBACKS)
+        if not only_measures(_class(spec["class_path"]))
     ]
     return chosen | ({"callbacks": callbacks} if callbacks else {})
+
+
+def only_measures(kind: type) -> bool:
+    """Whether a class of callbacks can change no result: a Measurement, or what Lightning has to show and to save."""
+    from lightning.pytorch import callbacks as lightning  # here: reading a record needs no Lightning
+
+    watching: tuple[type, ...] = (lightning.ProgressBar, lightning.ModelSummary, lightning.Checkpoint)
+    watching += (lightning.LearningRateMonitor, lightning.DeviceStatsMonitor, lightning.ThroughputMonitor)
+    return bool(getattr(kind, ONLY_MEASURES, False)) or issubclass(kind, watching)
 
 
 def _chosen(class_path: str, arguments: Config, inert: set[str]) -> Config:
     """The arguments that are not at their defaults."""
     defaults = _defaults(_class(class_path))
     return {
-        name: value
+        name: _described(value)
         for name, value in sorted(arguments.items())
         if name not in inert and not (name in defaults and defaults[name] == value)
     }
@@ -103,13 +148,13 @@ def _chosen(class_path: str, arguments: Config, inert: set[str]) -> Config:
 
 def _defaults(cls: type) -> Config:
     """Defaults of a class's arguments, those that it passes on to its bases included."""
-    found: Config = {}
+    defaults: Config = {}
     for base in reversed(cls.__mro__):
         if "__init__" in vars(base):
             for parameter in inspect.signature(vars(base)["__init__"]).parameters.values():
                 if parameter.default is not parameter.empty:
-                    found[parameter.name] = parameter.default
-    return found
+                    defaults[parameter.name] = parameter.default
+    return defaults
 
 
 def _class(class_path: str) -> Any:

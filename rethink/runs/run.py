@@ -6,15 +6,22 @@ Reading needs no torch, so that a report starts at once. What writes these files
 import csv
 import json
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
 from rethink.errors import UserError
+from rethink.files import write_text
+from rethink.runs import wording
+from rethink.runs.code import changed
+from rethink.runs.identity import digest, identity, resolved
 from rethink.runs.rules import Rule
-from rethink.runs.setting import Setting
+from rethink.runs.setting import Setting, corruption_of
 
+CUT_SHORT_RECORD = "cut_short.json"
+"""In the place of record.json, where training ended before its budget was spent and by no rule: not a finished run."""
 FORMAT = 1  # of record.json; a higher number was written by a newer rethink
 
 # What every reader relies on. A record that lacks one was cut off or edited by hand.
@@ -79,24 +86,32 @@ class Run:
         """Class of the LightningModule, as in YAML."""
         return str(self.record["model"]["class"])
 
+    @property
+    def changed_code(self) -> list[str]:
+        """What of the code that it was computed by has changed since: empty for a run that counts as finished."""
+        return changed(self.record)
+
     @cached_property
     def setting(self) -> Setting:
-        """Network, randomization, regularizers and seed."""
-        return Setting.of(self.record)
+        """All that the run_id hashes, and the seed."""
+        return Setting.of(recorded_identity(self.record), resolved(self.record.get("config") or {}))
 
     @property
     def architecture(self) -> str:
-        return self.setting.architecture
+        """The network as the paper calls it."""
+        if "identity" in self.record:
+            return self.setting.architecture
+        return wording.architecture(self.model, self.record["model"].get("init_args", {}))
 
     @property
     def randomization(self) -> str:
         """Class of the randomization, as in YAML."""
-        return self.setting.randomization
+        return str(self.record["randomization"]["class"])
 
     @property
     def corruption(self) -> float | None:
         """Probability of label corruption; None for a run that alters pixels."""
-        return self.setting.corruption
+        return corruption_of(self.randomization, self.record["randomization"])
 
     @property
     def train_size(self) -> int:
@@ -180,6 +195,41 @@ def runs_folder(chosen: Path | str | None = None) -> Path:
     return Path(chosen or os.environ.get("RETHINK_RUNS") or "runs")
 
 
+def recorded_identity(record: dict[str, Any]) -> dict[str, Any]:
+    """What the run_id of a record hashes, as the record says or, if it is too old to say, by its configuration.
+
+    The latter takes the imports of its classes, for their defaults. So it is kept beside the runs.
+
+    Raises:
+        UserError: It has neither, or its classes are not here.
+    """
+    if "identity" in record:
+        return dict(record["identity"])
+    run_id, cache = str(record["run_id"]), runs_folder() / ".identities.json"
+    kept: dict[str, dict[str, Any]] = {}
+    with suppress(OSError, ValueError):  # none yet, or cut off
+        kept = json.loads(cache.read_text())
+    if run_id in kept and digest(kept[run_id]) == run_id:
+        return kept[run_id]
+    if "model" not in (record.get("config") or {}):  # trained from Python
+        return {"seed": record["seed"]} | {
+            "model": [record["model"]["class"], record["model"].get("init_args", {})],
+            "data": [record["data"]["class"], {}],
+            "randomization": [
+                record["randomization"]["class"],
+                {name: value for name, value in record["randomization"].items() if name not in ("class", "seed")},
+            ],
+        }
+    try:
+        kept[run_id] = identity(record["config"])
+    except (KeyError, TypeError, ImportError, AttributeError) as error:
+        raise UserError(f"run {run_id}: its configuration cannot be read here ({error}).") from error
+    if cache.parent.is_dir():
+        with suppress(UserError):  # whoever may not write here waits again
+            write_text(cache, json.dumps(kept), durable=False)
+    return kept[run_id]
+
+
 def find_runs(root: Path | str) -> list[Run]:
     """Every finished run under `root`, by run_id. A run without record.json is still going and left out."""
     return [Run.open(record.parent) for record in sorted(Path(root).glob("*/record.json"))]
@@ -206,7 +256,8 @@ def _read_record(path: Path) -> dict[str, Any]:
     try:
         text = file.read_bytes()
     except FileNotFoundError:
-        raise UserError(f"{path}: no record.json, so this run has not finished. Finish it with: {_fit(path)}") from None
+        why = "it was cut short" if (path / CUT_SHORT_RECORD).exists() else "no record.json"
+        raise UserError(f"{path}: {why}, so this run has not finished. Finish it with: {_fit(path)}") from None
     except OSError as error:
         raise UserError(f"{file}: cannot be read ({error.strerror}).") from error
     try:

@@ -1,118 +1,238 @@
-"""The setting of a run in the paper's terms: network, randomization, regularizers, seed.
+"""The setting of a run: all that its run_id hashes, in the paper's terms, and the seed apart.
 
-It is what tables, figures and sweeps select and group by, read alike from a plan (no run yet) and from a record.
+It is what tables, figures and sweeps select and group by. Two runs of one setting differ in the seed alone, by
+construction: a new option of any class sets runs apart without a line here.
 """
 
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Self
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol, Self, TypeVar
+
+from rethink.errors import UserError
+from rethink.runs import wording
+
+# Options with a short name -> the dotted one, and what holds where nothing is said.
+_SHORT: dict[str, tuple[str, Any]] = {
+    "weight_decay": ("model.weight_decay", 0.0),
+    "augmentation": ("model.augmentation", "none"),
+    "dropout": ("model.dropout", 0.0),
+    "batch_norm": ("model.batch_norm", False),
+    "decay": ("model.decay", 0.95),
+    "validation_size": ("data.validation_size", 0),
+    "train_size": ("data.train_size", None),
+    "leave_out": ("data.leave_out", None),
+    "weights_from": ("model.weights_from", None),
+}
+_FIELDS = ("architecture", "randomization", "corruption", "seed", "dataset", "rest")
 
 
 @dataclass(frozen=True)
 class Setting:
-    """One cell of the paper's grid, with its seed."""
+    """A cell of the paper's grid, with its seed."""
 
     architecture: str
     """The class, told apart by size as the paper does: `MLP 1x512`, `MLP 3x512`, `WideResNet 28-1`."""
     randomization: str
-    """Class of the randomization, as in YAML."""
+    """Class of the randomization, as in YAML; with its module where it is not the package's own."""
     corruption: float | None
     """Probability of label corruption, the x of Figures 1b and 1c; 0 and 1 are true and random labels. None: pixels."""
-    seed: int = 0
-    weight_decay: float = 0.0
-    augmentation: str = "none"
-    dropout: float = 0.0
-    batch_norm: bool = False
-    decay: float = 0.95
-    validation_size: int = 0
-    train_size: int | None = None
-    """Number of training images that was asked for; None: all."""
-    leave_out: int | None = None
-    """Position of the training example that is left out."""
-    weights_from: str | None = None
-    """The run from whose weights it starts."""
+    seed: int | None = 0
+    """None stands for all seeds."""
     dataset: str = "CIFAR10"
-    """Class of the DataModule, as in YAML."""
+    """Class of the DataModule, as in YAML; with its module where it is not the package's own."""
+    written: tuple[tuple[str, str], ...] = ()
+    """Every other option that is not at its default: dotted name, and value as JSON. Sorted by name."""
+    resolved: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    """Options at their defaults too, by dotted name, as far as they are at hand: to answer `value`."""
 
     @classmethod
-    def of(cls, parts: Mapping[str, Any]) -> Self:
-        """From the parts `model`, `randomization`, `data` and `seed` of a plan, or of record.json."""
-        arguments = parts["model"].get("init_args", {})
-        data = _data_options(parts)
-        return cls(
-            _architecture(str(parts["model"]["class"]), arguments),
-            str(parts["randomization"]["class"]),
-            _corruption(parts["randomization"]),
-            int(parts["seed"]),
-            float(arguments.get("weight_decay", 0.0)),
-            str(arguments.get("augmentation", "none")),
-            float(arguments.get("dropout", 0.0)),
-            bool(arguments.get("batch_norm", False)),
-            float(arguments.get("decay", 0.95)),
-            int(parts["data"].get("validation_size") or 0),
-            data.get("train_size"),
-            data.get("leave_out"),
-            arguments.get("weights_from"),
-            str(parts["data"]["class"]),
-        )
+    def of(cls, identity: Mapping[str, Any], resolved: Mapping[str, Any] | None = None) -> Self:
+        """From what the run_id hashes (`rethink.runs.identity`), be it of a plan or of a record."""
+        parts = dict(identity)
+        seed = parts.pop("seed")
+        model, model_options = parts.pop("model")
+        data, data_options = parts.pop("data")
+        randomization, randomization_options = parts.pop("randomization")
+        corruption = corruption_of(randomization, randomization_options)
+        if randomization == "PartiallyCorruptedLabels" and isinstance(randomization_options.get("probability"), float):
+            randomization_options = _without(randomization_options, "probability")  # the corruption holds it
+        options: dict[str, Any] = {}
+        for part, chosen in (
+            ("model", _without(model_options, *wording.sizes(model, model_options))),
+            ("data", data_options),
+            ("randomization", randomization_options),
+            *((part, parts.pop(part, {})) for part in ("trainer", "convergence")),
+        ):
+            options |= {f"{part}.{name}": value for name, value in chosen.items()}
+        architecture = wording.architecture(model, model_options)
+        return cls(architecture, randomization, corruption, seed, data, as_written(options | parts), resolved or {})
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Dotted name -> value of every option that is not at its default and that no field holds."""
+        return {name: json.loads(value) for name, value in self.written}
+
+    @property
+    def rest(self) -> tuple[tuple[str, str], ...]:
+        """Of `written`, what has no short name."""
+        short = {option for option, _ in _SHORT.values()}
+        return tuple((name, value) for name, value in self.written if name not in short)
+
+    def value(self, name: str) -> Any:
+        """Of a field, of an option by its short name such as `dropout`, or of any by its dotted one, `model.momentum`.
+
+        Raises:
+            UserError: There is no field of that name, and no such option with a short name.
+        """
+        if name in _FIELDS:
+            return getattr(self, name)
+        option, default = _SHORT.get(name, (name, None))
+        for options in (self.options, self.resolved):
+            if option in options:
+                return options[option]
+        if name not in _SHORT and "." not in name:
+            raise UserError(f"a setting has no {name!r}. Write an option with its part, such as model.{name}.")
+        return wording.batch_norm(self.architecture) if option == "model.batch_norm" else default
+
+    @property
+    def weight_decay(self) -> float:
+        """Coefficient of the penalty."""
+        return float(self.value("weight_decay"))
+
+    @property
+    def augmentation(self) -> str:
+        """As in YAML."""
+        return str(self.value("augmentation"))
+
+    @property
+    def dropout(self) -> float:
+        """Its probability."""
+        return float(self.value("dropout"))
+
+    @property
+    def batch_norm(self) -> bool:
+        """Whether the network has it."""
+        return bool(self.value("batch_norm"))
+
+    @property
+    def decay(self) -> float:
+        """Factor on the learning rate."""
+        return float(self.value("decay"))
+
+    @property
+    def validation_size(self) -> int:
+        """Number of training images that are held out."""
+        return int(self.value("validation_size") or 0)
+
+    @property
+    def train_size(self) -> int | None:
+        """Number of training images that was asked for; None: all."""
+        size: int | None = self.value("train_size")
+        return size
+
+    @property
+    def leave_out(self) -> int | None:
+        """Position of the training example that is left out."""
+        position: int | None = self.value("leave_out")
+        return position
+
+    @property
+    def weights_from(self) -> str | None:
+        """The run from whose weights it starts."""
+        run_id: str | None = self.value("weights_from")
+        return run_id
+
+    @property
+    def without_seed(self) -> Self:
+        """The same, of all seeds."""
+        return replace(self, seed=None)
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """What `matches` takes to mean exactly this setting, of any seed."""
+        return {name: self.value(name) for name in (*_FIELDS, *_SHORT) if name != "seed"}
 
     def matches(self, **wanted: Any) -> bool:
-        """Whether the setting has these values. For `weight_decay` and `dropout`, True and False mean on and off."""
-        return all(_same(getattr(self, name), value) for name, value in wanted.items())
+        """Whether the setting has these values, by the names that `value` takes. True and False mean on and off."""
+        return all(_same(self.value(name), value) for name, value in wanted.items())
 
     @property
     def label(self) -> str:
-        """What sets it apart, in a line: `MLP 1x512, random labels, weight decay 0.0005, seed 1`."""
-        partial = self.randomization == "PartiallyCorruptedLabels"
-        words = [self.architecture, f"label corruption {self.corruption:g}" if partial else _words(self.randomization)]
-        words += ["batch norm"] if self.batch_norm else []
-        words += [f"weight decay {self.weight_decay:g}"] if self.weight_decay else []
-        words += [self.augmentation.replace("_", " ")] if self.augmentation != "none" else []
-        words += [f"dropout {self.dropout:g}"] if self.dropout else []
-        words += [f"decay {self.decay:g}"] if self.decay != 0.95 else []
-        words += [f"{self.validation_size} held out"] if self.validation_size else []
-        words += [self.dataset] if self.dataset != "CIFAR10" else []
-        words += [f"{self.train_size:,} images"] if self.train_size is not None else []
-        words += [f"without example {self.leave_out}"] if self.leave_out is not None else []
-        words += [f"from the weights of {self.weights_from}"] if self.weights_from else []
-        return ", ".join([*words, f"seed {self.seed}"])
+        """What sets it apart, in a line: `MLP 1x512, random labels, weight decay 0.0005, seed 1`.
+
+        Different settings have different labels: an option without words of its own stands there by its name.
+        """
+        words = [self.architecture, wording.randomization(self.randomization, self.corruption)]
+        words += wording.options(self.architecture, self.dataset, self.options)
+        return ", ".join([*words, *([] if self.seed is None else [f"seed {self.seed}"])])
 
 
-def _data_options(parts: Mapping[str, Any]) -> Mapping[str, Any]:
-    """As asked for: a record has them in its configuration, and says beside it how many images there were."""
-    if "config" not in parts:
-        return dict(parts["data"])
-    return (parts["config"].get("data") or {}).get("init_args") or {}
+def as_written(options: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """Options by dotted name as `Setting.written` has them."""
+    return tuple((name, json.dumps(value, sort_keys=True)) for name, value in sorted(options.items()))
 
 
-def _architecture(name: str, arguments: Mapping[str, Any]) -> str:
-    if name == "MLP":
-        sizes = arguments.get("hidden_sizes", [512])
-        if len(set(sizes)) == 1:
-            return f"MLP {len(sizes)}x{sizes[0]}"
-        return "MLP " + "-".join(map(str, sizes))
-    if name == "WideResNet":
-        return f"WideResNet {arguments.get('depth', 28)}-{arguments.get('width', 1)}"
-    return name
+class HasSetting(Protocol):
+    """A planned run, or a finished one."""
+
+    @property
+    def setting(self) -> Setting:
+        """Its setting."""
 
 
-def _corruption(randomization: Mapping[str, Any]) -> float | None:
+_Run = TypeVar("_Run", bound=HasSetting)
+
+
+def by_setting(runs: Iterable[_Run]) -> dict[Setting, list[_Run]]:
+    """The runs of each setting, whatever their seeds, in their order: only such runs may be averaged."""
+    groups: dict[Setting, list[_Run]] = {}
+    for run in runs:
+        groups.setdefault(run.setting.without_seed, []).append(run)
+    return groups
+
+
+def of_one_setting(runs: Sequence[_Run]) -> Sequence[_Run]:
+    """The same runs.
+
+    Raises:
+        UserError: They differ in more than the seed, so that a mean would hide it. It names the difference.
+    """
+    settings = list(by_setting(runs))
+    if len(settings) > 1:
+        raise UserError(
+            f"{len(settings)} settings cannot be averaged as one. They differ in {', '.join(differences(settings))}: "
+            f"{'; '.join(setting.label for setting in settings[:3])}."
+        )
+    return runs
+
+
+def differences(settings: Sequence[Setting]) -> list[str]:
+    """The fields and options in which settings differ, the seed included."""
+    names = [*_FIELDS[:-1], *dict.fromkeys(name for setting in settings for name, _ in setting.written)]
+    return [name for name in names if len({json.dumps(_written(setting, name)) for setting in settings}) > 1]
+
+
+def _written(setting: Setting, name: str) -> Any:
+    return getattr(setting, name) if name in _FIELDS else dict(setting.written).get(name)
+
+
+def corruption_of(randomization: str, options: Mapping[str, Any]) -> float | None:
+    """Probability of label corruption; None where pixels are altered, and where the randomization has none."""
     ends = {"TrueLabels": 0.0, "RandomLabels": 1.0}
-    if randomization["class"] in ends:
-        return ends[randomization["class"]]
-    probability = randomization.get("probability")
+    if randomization in ends:
+        return ends[randomization]
+    probability = options.get("probability")
     return None if probability is None else float(probability)
+
+
+def _without(options: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if name not in names}
 
 
 def _same(value: Any, wanted: Any) -> bool:
     if isinstance(wanted, bool):
         return bool(value) == wanted
-    if isinstance(wanted, float) and value is not None:
-        return bool(abs(value - wanted) < 1e-9)
+    if isinstance(wanted, float) and isinstance(value, int | float):
+        return abs(value - wanted) < 1e-9
     return bool(value == wanted)
-
-
-def _words(name: str) -> str:
-    """RandomLabels as `random labels`."""
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower()

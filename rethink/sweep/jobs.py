@@ -124,6 +124,18 @@ class PlannedRun(Job):
         return self.setting.architecture
 
     @property
+    def damage(self) -> str | None:
+        """What is wrong with its record, or that its code has changed since: it has to be repeated."""
+        if (damage := super().damage) is not None:
+            return damage
+        try:
+            code = self._open().changed_code
+        except UserError:
+            return None
+        words = f"{self.folder} is finished, but the code that it was computed by has changed since: {', '.join(code)}"
+        return f"{words}. Train it anew: rethink sweep retry EXPERIMENT" if code else None
+
+    @property
     def done(self) -> bool:
         return super().done and not self._lacks_weights()
 

@@ -106,7 +106,9 @@ def _identified(where: Path, wanted: Mapping[Arguments, Arguments], refused: lis
         else:
             parts = answer["parts"]
             epochs, kept = parts["budget"]["max_epochs"], tuple(parts["budget"].get("keep_epochs", ()))
-            found[written] = PlannedRun(answer["id"], arguments, Setting.of(parts), epochs, keep_epochs=kept)
+            found[written] = PlannedRun(
+                answer["id"], arguments, Setting.of(parts["identity"], parts["resolved"]), epochs, keep_epochs=kept
+            )
     return found
 
 
