@@ -12,7 +12,7 @@ from mini_records import results_of, write_level, write_run
 
 from rethink.cli import publish, restore
 from rethink.errors import UserError
-from rethink.report import artefacts
+from rethink.report import artefacts, publication
 from rethink.report.page import Artefact
 from rethink.report.randomizations import FIVE
 from rethink.report.results import Results, evaluations, rule_words
@@ -223,9 +223,9 @@ def test_what_is_missing_is_named_with_the_command(tmp_path: Path) -> None:
 
 def published_to(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Has `publish` and `restore` take a folder for the experiments."""
-    monkeypatch.setattr(publish, "EXPERIMENTS", folder)
-    for command in (publish, restore):
-        monkeypatch.setattr(command, "RECORDS", folder / "records")
+    monkeypatch.setattr(publication, "EXPERIMENTS", folder)
+    for module in (publication, restore):
+        monkeypatch.setattr(module, "RECORDS", folder / "records")
 
 
 def test_what_is_published_has_no_picture_twice_and_nothing_of_an_earlier_version(

@@ -1,5 +1,6 @@
 """The command line. What every command needs is here and starts at once; the rest is imported when it is used."""
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -63,7 +64,9 @@ def main(args: Sequence[str] | None = None) -> None:
 
 
 def entry_point() -> None:
-    """The console script."""
+    """The console script. A class in a file of the working folder has its import path, as under `python -m`."""
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
     try:
         main()
     except KeyboardInterrupt:

@@ -1,20 +1,11 @@
 """`rethink publish [EXPERIMENT ...]`: full-scale artefacts, and the records behind them, into the repository."""
 
-import json
-import shutil
-from collections.abc import Iterable, Iterator
-from pathlib import Path
-from tempfile import TemporaryDirectory
-
 from rethink.cli.arguments import Parser
 from rethink.errors import UserError
 from rethink.report import artefacts
+from rethink.report.publication import publish
 from rethink.report.results import Results
-from rethink.runs.analysis import analyses_folder
-from rethink.runs.published import copy_record
-from rethink.sweep.experiment import EXPERIMENTS, RECORDS, Experiment
-
-_LARGEST = 400_000  # bytes: what is kept in a repository is small
+from rethink.sweep.experiment import RECORDS, Experiment
 
 
 def main(args: list[str]) -> None:
@@ -29,59 +20,8 @@ def main(args: list[str]) -> None:
     options = parser.parse_args(args)
     for name in options.experiments or artefacts.all_names():
         results = Results.load(Experiment.load(name))
-        if results.empty:
-            if options.experiments:
-                raise UserError(f"{name} has nothing at full scale yet. Make it with `{results.experiment.command}`.")
-            continue
-        kept = list(_keep_records(results))
-        folder = EXPERIMENTS / name / "results"
-        if (lost := _lost(folder, results)) and not options.force:
-            print(
-                f"{folder}: left alone, for {len(lost)} of its runs and analyses are not here. `rethink restore` "
-                "brings those whose records were published, --force replaces it without. "
-                f"The records of the {len(kept)} that are here are kept."
-            )
-            continue
-        with TemporaryDirectory() as made:
-            artefacts.write(artefacts.make(results), results, Path(made))
-            _replace(folder, [path for path in sorted(Path(made).iterdir()) if path.suffix != ".png"])
-        for path in _too_large([folder, *kept]):
-            print(f"{path} has {path.stat().st_size:,} bytes, which is much for a repository")
-        print(f"{folder}: {' and '.join(results.counts())}")
-
-
-def _keep_records(results: Results) -> Iterator[Path]:
-    """Copies the record of each run and analysis; where to."""
-    for run in results.runs:
-        yield copy_record(run.path, RECORDS / run.run_id)
-    for each in results.analyses:
-        yield copy_record(each.path, analyses_folder(RECORDS) / each.analysis_id)
-
-
-def _lost(folder: Path, results: Results) -> set[str]:
-    """What stands in the published results, still belongs to the experiment, and would be gone."""
-    try:
-        published = json.loads((folder / "provenance.json").read_text())
-    except (OSError, ValueError):  # nothing is published, or nothing that can be read
-        return set()
-    planned = {job.id for job in (*results.planned, *results.planned_analyses)}
-    here = {run.run_id for run in results.runs} | {each.analysis_id for each in results.analyses}
-    return (set(published) & planned) - here
-
-
-def _replace(folder: Path, files: list[Path]) -> None:
-    """These files and no others: no PNG, as the SVG says the same in fewer bytes, and nothing of an earlier version."""
-    try:
-        folder.mkdir(exist_ok=True)
-        for path in files:
-            shutil.copyfile(path, folder / path.name)
-        for path in folder.iterdir():
-            if path.name not in {file.name for file in files}:
-                path.unlink()
-    except OSError as error:
-        raise UserError(f"cannot write {error.filename or folder}: {error.strerror}.") from None
-
-
-def _too_large(folders: Iterable[Path]) -> list[Path]:
-    files = [path for folder in folders for path in sorted(folder.iterdir())]
-    return [path for path in files if path.stat().st_size > _LARGEST]
+        if not results.empty:
+            for line in publish(results, options.force):
+                print(line)
+        elif options.experiments:
+            raise UserError(f"{name} has nothing at full scale yet. Make it with `{results.experiment.command}`.")

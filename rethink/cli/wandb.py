@@ -2,14 +2,9 @@
 
 import argparse
 import json
-from collections import Counter
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from rethink.cli.arguments import Parser, experiment_options
 from rethink.cli.show import find
@@ -18,10 +13,8 @@ from rethink.errors import UserError
 from rethink.runs.run import runs_folder
 
 if TYPE_CHECKING:
-    from rethink.dashboard.mirror import Sent
+    from rethink.dashboard.pushing import Push
     from rethink.dashboard.session import Target
-
-Job = Callable[[], "Sent"]
 
 BEGUN = ("config.yaml", "record.json")  # one of them is there when a run has begun
 
@@ -71,6 +64,7 @@ def _parser() -> Parser:
 
 def _push(options: argparse.Namespace) -> None:
     from rethink.dashboard import session
+    from rethink.dashboard.pushing import push_all
 
     target = session.Target(
         options.mode,
@@ -81,7 +75,7 @@ def _push(options: argparse.Namespace) -> None:
         options.timeout,
     )
     jobs = _jobs(options, target)
-    counted = _run(jobs, target)
+    counted = push_all(jobs, target)
     print(
         f"{counted['pushed']} pushed ({counted['rows']} rows), {counted['nothing new']} with nothing new, "
         f"{counted['not pushed']} not pushed"
@@ -92,7 +86,7 @@ def _push(options: argparse.Namespace) -> None:
         raise SystemExit(1)
 
 
-def _jobs(options: argparse.Namespace, target: "Target") -> dict[str, Job]:
+def _jobs(options: argparse.Namespace, target: "Target") -> dict[str, "Push"]:
     """What is to be pushed, by name: runs, and the figures of an experiment."""
     from rethink.dashboard import figures, mirror
 
@@ -102,7 +96,7 @@ def _jobs(options: argparse.Namespace, target: "Target") -> dict[str, Job]:
         folders += _of_experiment(options)
     elif not options.runs:
         folders = sorted({path.parent for name in BEGUN for path in root.glob(f"*/{name}")})
-    jobs: dict[str, Job] = {folder.name: partial(mirror.push, folder, target) for folder in folders}
+    jobs: dict[str, Push] = {folder.name: partial(mirror.push, folder, target) for folder in folders}
     if options.experiment is not None and (folder := figures.folder_of(options.experiment, options.scale)):
         home = root / ".reports" / figures.run_id(options.experiment, options.scale)
         jobs[str(folder)] = partial(figures.push, options.experiment, options.scale, folder, home, target)
@@ -117,51 +111,6 @@ def _of_experiment(options: argparse.Namespace) -> list[Path]:
     experiment = Experiment.load(options.experiment, options.scale, options.seeds)
     folders = [run.folder for run in plan(experiment).runs]
     return [folder for folder in folders if any((folder / name).is_file() for name in BEGUN)]
-
-
-def _run(jobs: dict[str, Job], target: "Target") -> Counter[str]:
-    """Pushes one after the other. What fails is said in a line, and stops no other."""
-    from rethink.dashboard import session
-    from rethink.dashboard.pushed import Busy
-
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
-    counted: Counter[str] = Counter()
-    everywhere = ""  # why nothing can be pushed
-    try:
-        session.log_in(target)
-    except session.NotPushed as error:
-        everywhere = str(error)
-    with _progress(console) as progress:
-        task = progress.add_task("", total=len(jobs))
-        for name, push in jobs.items():
-            progress.update(task, description=name)
-            reason = everywhere
-            try:
-                sent = push() if not everywhere else None
-            except Busy:
-                reason = "the run logs itself now, or another process pushes it"
-            except session.NotPushed as error:
-                reason = str(error)
-                if target.mode == "online" and not session.reachable():
-                    everywhere = reason
-            except UserError as error:
-                reason = str(error)
-            if reason:
-                line = f"cannot push {name}: {reason.rstrip('.')}; `rethink wandb push` again sends the rest"
-                console.print(f"W&B: {line}.", markup=False)
-                counted["not pushed"] += 1
-            elif sent is not None:
-                if sent.note:
-                    console.print(f"W&B: {name}: {sent.note}.", markup=False)
-                counted["nothing new" if sent.rows is None else "pushed"] += 1
-                counted["rows"] += sent.rows or 0
-            progress.advance(task)
-    return counted
-
-
-def _progress(console: Console) -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
 
 def _workspace(options: argparse.Namespace) -> None:

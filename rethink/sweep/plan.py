@@ -187,7 +187,8 @@ def _identities(commands: tuple[Arguments, ...]) -> list[dict[str, Any]]:
     if unknown:
         known |= {key: _identify(command) for key, command in unknown.items()}
         with suppress(UserError, OSError):  # whoever may not write here asks anew
-            write_text(cache, json.dumps(known), durable=False)
+            kept = {key: answer for key, answer in known.items() if "error" not in answer}  # which may be mended
+            write_text(cache, json.dumps(kept), durable=False)
             for old in folder.glob("*.json"):
                 if old != cache:
                     old.unlink(missing_ok=True)
@@ -235,4 +236,6 @@ def _sources_digest() -> str:
 
 
 def _sources() -> Iterator[Path]:
+    """The package, and what a class of one's own may be in."""
     yield from sorted(Path(rethink.__file__).parent.rglob("*.py"))
+    yield from sorted(Path().glob("*.py"))

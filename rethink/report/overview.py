@@ -1,0 +1,51 @@
+"""The page of several artefacts: what they are, what has no run yet, and where the runs took place."""
+
+from collections.abc import Sequence
+
+from rethink.report.page import Artefact, Page
+from rethink.report.provenance import summary
+from rethink.report.results import Results
+from rethink.report.tables import Column, Table
+
+_LEAD = (
+    "Zhang, Bengio, Hardt, Recht and Vinyals (ICLR 2017) trained the same networks, with the same settings, on true "
+    "labels, on random labels and on noise, and all of them were fitted. Here each of their CIFAR-10 figures and "
+    "tables, their theorem and their kernels stand beside what these runs gave: the paper's numbers and curves, ours "
+    "with seeds, and a verdict."
+)
+_DEMO = (
+    "These are runs at demo scale: subsets of CIFAR-10 for minutes on a laptop. The paper trains on 50,000 images and "
+    "tests on 10,000. Orders and shapes can be compared; values cannot: the paper's stand beside ours, and whether "
+    "they agree is not judged."
+)
+
+
+def overview(title: str, made: Sequence[tuple[Artefact, Results]], absent: Sequence[Results] = ()) -> Page:
+    """A page.
+
+    Args:
+        title: Of the page.
+        made: Artefacts with the results that they show.
+        absent: Of experiments without any run; they are listed with the commands that make them.
+    """
+    all_results = [*(results for _, results in made), *absent]
+    runs = {run.run_id: run for _, results in made for run in results.runs}
+    analyses = {analysis.analysis_id: analysis for _, results in made for analysis in results.analyses}
+    sections = [*(artefact for artefact, _ in made), *([_not_run(absent)] if absent else [])]
+    notes = [_DEMO] if any(results.experiment.scale == "demo" for results in all_results) else []
+    return Page(title, _LEAD, sections, notes, summary(list(runs.values()), list(analyses.values())))
+
+
+def _not_run(absent: Sequence[Results]) -> Artefact:
+    """What has no run yet, with the command that makes it."""
+    columns = [Column.text(header, header) for header in ("artefact", "what", "command", "cost")]
+    experiments = [results.experiment for results in absent]
+    rows = [(spec.name, spec.title, spec.command, spec.cost) for spec in experiments]
+    return Artefact(
+        "not-run",
+        "Not run yet",
+        "",
+        "No run of these has been made here.",
+        tables=[Table(columns, rows, "What is missing, and the command that makes it")],
+        notes=[problem for results in absent for problem in results.problems],
+    )

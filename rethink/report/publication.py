@@ -1,0 +1,78 @@
+"""What a repository keeps of an experiment: its artefact without PNG, and the record of each run and analysis."""
+
+import json
+import shutil
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from rethink.errors import UserError
+from rethink.report import artefacts
+from rethink.report.results import Results
+from rethink.runs.analysis import analyses_folder
+from rethink.runs.published import copy_record
+from rethink.sweep.experiment import EXPERIMENTS, RECORDS
+
+_LARGEST = 400_000  # bytes: what is kept in a repository is small
+
+
+def publish(results: Results, force: bool = False) -> Iterator[str]:
+    """Keeps the records and writes the artefact to `experiments/NAME/results`; says in lines what it did.
+
+    Args:
+        results: Of an experiment at full scale.
+        force: Also where runs that were published are not here.
+    """
+    name = results.experiment.name
+    records = list(_keep_records(results))
+    folder = EXPERIMENTS / name / "results"
+    if (lost := _lost(folder, results)) and not force:
+        yield (
+            f"{folder}: left alone, for {len(lost)} of its runs and analyses are not here. `rethink restore` "
+            "brings those whose records were published, --force replaces it without. "
+            f"The records of the {len(records)} that are here are kept."
+        )
+        return
+    with TemporaryDirectory() as made:
+        artefacts.write(artefacts.make(results), results, Path(made))
+        _replace(folder, [path for path in sorted(Path(made).iterdir()) if path.suffix != ".png"])
+    for path in _too_large([folder, *records]):
+        yield f"{path} has {path.stat().st_size:,} bytes, which is much for a repository"
+    yield f"{folder}: {' and '.join(results.counts())}"
+
+
+def _keep_records(results: Results) -> Iterator[Path]:
+    """Copies the record of each run and analysis; where to."""
+    for run in results.runs:
+        yield copy_record(run.path, RECORDS / run.run_id)
+    for analysis in results.analyses:
+        yield copy_record(analysis.path, analyses_folder(RECORDS) / analysis.analysis_id)
+
+
+def _lost(folder: Path, results: Results) -> set[str]:
+    """What stands in the published results, still belongs to the experiment, and would be gone."""
+    try:
+        published = json.loads((folder / "provenance.json").read_text())
+    except (OSError, ValueError):  # nothing is published, or nothing that can be read
+        return set()
+    planned = {job.id for job in (*results.planned, *results.planned_analyses)}
+    here = {run.run_id for run in results.runs} | {analysis.analysis_id for analysis in results.analyses}
+    return (set(published) & planned) - here
+
+
+def _replace(folder: Path, files: list[Path]) -> None:
+    """These files and no others: no PNG, as the SVG says the same in fewer bytes, and nothing of an earlier version."""
+    try:
+        folder.mkdir(exist_ok=True)
+        for path in files:
+            shutil.copyfile(path, folder / path.name)
+        for path in folder.iterdir():
+            if path.name not in {file.name for file in files}:
+                path.unlink()
+    except OSError as error:
+        raise UserError(f"cannot write {error.filename or folder}: {error.strerror}.") from None
+
+
+def _too_large(folders: Iterable[Path]) -> list[Path]:
+    files = [path for folder in folders for path in sorted(folder.iterdir())]
+    return [path for path in files if path.stat().st_size > _LARGEST]

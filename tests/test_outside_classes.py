@@ -1,0 +1,176 @@
+"""Classes of one's own, each in a file of the working folder, in every command by their import path."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rethink.analyses.analysis import Analysis
+from rethink.cli import main
+from rethink.discovery import resolve
+from rethink.errors import UserError
+from rethink.runs.run import Run
+
+FILES = {
+    "own_network": '''
+from torch import nn
+
+from rethink.models import Classifier
+
+
+class Linear(Classifier):
+    """One layer.
+
+    Args:
+        bias: Whether it has a bias.
+        **switches: Those of every architecture.
+    """
+
+    def __init__(self, bias: bool = True, **switches) -> None:
+        super().__init__(learning_rate=switches.pop("learning_rate", 0.01), **switches)
+        channels, height, width = self.image_shape
+        inputs = channels * height * width
+        self.network = nn.Sequential(nn.Flatten(), nn.Linear(inputs, self.num_classes, bias=bias))
+''',
+    "own_labels": '''
+from rethink.randomization import Randomization
+
+
+class Shifted(Randomization):
+    """Every label is the next class.
+
+    Args:
+        by: How far.
+        seed: Unused.
+    """
+
+    def __init__(self, by: int = 1, seed: int = 0) -> None:
+        super().__init__(seed)
+        self.by = by
+
+    def labels(self, labels, index, num_classes, part):
+        shifted = (labels + self.by) % num_classes
+        return shifted, shifted != labels
+''',
+    "own_data": '''
+from rethink.data import Synthetic
+
+
+class Few(Synthetic):
+    """Sixty images.
+
+    Args:
+        **options: Those of Synthetic.
+    """
+
+    def __init__(self, **options) -> None:
+        super().__init__(num_train=60, num_test=20, **options)
+''',
+    "own_measurement": '''
+from rethink.callbacks.measurement import Measurement
+
+
+class Falls(Measurement):
+    """Counts the epochs after which the loss was lower."""
+
+    part = "falls"
+
+    def __init__(self) -> None:
+        self.losses = []
+
+    def measure(self, trainer, epoch, step, metrics) -> None:
+        self.losses.append(metrics["train/loss"])
+
+    def summary(self):
+        return {"falls": sum(b < a for a, b in zip(self.losses, self.losses[1:]))}
+''',
+    "own_analysis": '''
+from rethink.analyses.analysis import Findings, RunAnalysis
+
+
+class Epochs(RunAnalysis):
+    """The epochs of runs.
+
+    Args:
+        runs: Their run_ids.
+        seed: Unused.
+    """
+
+    def analyse(self, workplace):
+        return Findings({"epochs": [run.last_epoch for run in self.opened()]})
+''',
+}
+FIT = [
+    *("--model", "own_network.Linear", "--model.bias", "false", "--data", "own_data.Few"),
+    *("--data.randomization", "own_labels.Shifted", "--trainer.max_epochs", "2", "--trainer.devices", "1"),
+    *("--trainer.accelerator", "cpu", "--trainer.callbacks+", "own_measurement.Falls"),
+]
+SWEEP = """
+title: classes of one's own
+options: {data: own_data.Few, trainer.max_epochs: 2, trainer.devices: 1}
+seeds: [0]
+groups: [{options: {model: own_network.Linear}, grid: {data.randomization: [own_labels.Shifted, TrueLabels]}}]
+analyses: [{analysis: own_analysis.Epochs, of: all}]
+"""
+
+
+@pytest.fixture
+def outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, runs: Path) -> Path:
+    """A working folder with the files, and nothing else."""
+    for name, text in FILES.items():
+        (tmp_path / f"{name}.py").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_file_of_the_working_folder_is_enough(outside, runs, monkeypatch, capsys):
+    assert all(len(text.splitlines()) <= 40 for text in FILES.values())
+    monkeypatch.syspath_prepend(outside)
+    main(["fit", *FIT])
+    (folder,) = (record.parent for record in runs.glob("*/record.json"))
+    run = Run.open(folder)
+    assert run.record["model"]["parameters"] == 3 * 28 * 28 * 10
+    assert "falls" in run.record["falls"]
+    main(["validate", *FIT])
+    assert "train/accuracy" in capsys.readouterr().out
+    main(["analyze", "own_analysis.Epochs", "--runs", json.dumps([run.run_id])])
+    assert "own_analysis.Epochs" in capsys.readouterr().out
+
+
+def command(folder: Path, *words: str) -> str:
+    """The output of the console script, whose own folder, and not the working folder, Python would look into."""
+    program = "import sys; from rethink.cli import entry_point; sys.argv[0] = 'rethink'; entry_point()"
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path[1:])), "CUDA_VISIBLE_DEVICES": ""}
+    command = [sys.executable, "-P", "-c", program, *words]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_a_sweep_gives_its_workers_the_same_files(outside, runs):
+    (outside / "experiments" / "tiny").mkdir(parents=True)
+    (outside / "experiments" / "tiny" / "sweep.yaml").write_text(SWEEP)
+    command(outside, "sweep", "run", "tiny", "--workers", "1")
+    assert "3 done" in command(outside, "sweep", "status", "tiny", "--once")
+    assert len(list(runs.glob("*/record.json"))) == 2
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("nothing.Here", "there is no module 'nothing'"),
+        ("own_analysis.Epoch", "module 'own_analysis' has no class 'Epoch'. Did you mean 'Epochs'?"),
+        ("own_network.Linear", "is no Analysis"),
+        ("own_network.nn", "is no Analysis"),
+        ("os.system", "is no Analysis"),
+        ("Epochs", "is no import path"),
+    ],
+)
+def test_a_class_path_is_checked_before_anything_is_called(outside, monkeypatch, path, expected):
+    monkeypatch.syspath_prepend(outside)
+    with pytest.raises(UserError, match=expected.replace("?", r"\?")):
+        resolve(path, Analysis, "record.json")
