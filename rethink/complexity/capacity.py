@@ -15,16 +15,10 @@ whatever the weights below. A ReLU's do not, which is why the paper says that it
 import math
 from dataclasses import dataclass
 
-from torch import nn
-
-from rethink.complexity.analyses.weight_layers import fold_batch_norm, pooled_values, weight_layers
-
-_COMPARISONS = 36  # pairs among the 9 values of a 3x3 pooling window
-
 
 @dataclass(frozen=True)
 class Architecture:
-    """What the bounds depend on.
+    """What the bounds depend on, for a network without batch norm. Local response normalization is left out of account.
 
     parameters: W, shared weights counted once. layers: L. parameters_by_layer: in the layers 1, ..., L. units_by_layer:
     values computed in each of them, with the comparisons of max pooling.
@@ -32,19 +26,6 @@ class Architecture:
 
     parameters_by_layer: tuple[int, ...]
     units_by_layer: tuple[int, ...]
-
-    @classmethod
-    def of(cls, network: nn.Module, image_shape: tuple[int, int, int]) -> "Architecture":
-        """Of a network after batch norm is folded in. Local response normalization is left out of account."""
-        folded = fold_batch_norm(network)
-        layers = weight_layers(folded, image_shape)
-        parameters, units = ([0] * max(layer.depth for layer in layers) for _ in range(2))
-        for layer in layers:
-            parameters[layer.depth - 1] += sum(p.numel() for p in layer.module.parameters())
-            units[layer.depth - 1] += math.prod(layer.output_shape)
-        for depth, values in pooled_values(folded, image_shape):
-            units[depth - 1] += _COMPARISONS * values
-        return cls(tuple(parameters), tuple(units))
 
     @property
     def parameters(self) -> int:

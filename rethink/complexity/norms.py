@@ -1,22 +1,37 @@
 """Norm and margin measures of trained networks (Neyshabur et al. 2017, Jiang et al. 2020).
 
 The paper says of norm-based bounds that they "do not seem to explain" what it found; these are those of the work that
-followed it. All take a network without batch norm (`fold_batch_norm`). Products go over all layers, those of parallel
-branches too. ReLU, pooling and local response normalization count as maps that enlarge nothing.
+followed it. All take a network whose batch norm is folded into its weights. Products go over all layers, those of
+parallel branches too. ReLU, pooling and local response normalization count as maps that enlarge nothing.
 """
 
 import copy
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from rethink import randomness
-from rethink.complexity.analyses.weight_layers import WeightLayer, without_local_response_norm
 
 _LEAST = 1e-3  # standard deviation of noise on a weight of 0, where noise is relative (Jiang et al. 2020)
 _STEPS, _PRECISION = 500, 1e-5  # of the power iteration: largest number, and relative change that ends it
+
+
+@dataclass(frozen=True)
+class WeightLayer:
+    """A convolution or a linear layer in its place.
+
+    depth: from 1, on the longest way from the input; branches side by side have the same. input_shape, output_shape:
+    of one example.
+    """
+
+    name: str
+    module: nn.Conv2d | nn.Linear
+    depth: int
+    input_shape: tuple[int, ...]
+    output_shape: tuple[int, ...]
 
 
 def margins(logits: Tensor, labels: Tensor) -> Tensor:
@@ -79,9 +94,10 @@ def path_norm(network: nn.Module, image_shape: tuple[int, int, int], q: int) -> 
     """l1 (q = 1) or l2 (q = 2) path norm: (sum over all paths of the product of |weight| ** q) ** (1 / q).
 
     Paths go from an input or a bias to an output; the sum is the network with |weight| ** q on an input of ones
-    (Neyshabur et al. 2015). Of paths through a max pooling the largest sum goes on; mean pooling stays a mean.
+    (Neyshabur et al. 2015). Of paths through a max pooling the largest sum goes on; mean pooling stays a mean. The
+    network has no local response normalization, under which ones are not paths.
     """
-    powers = without_local_response_norm(network).double()
+    powers = copy.deepcopy(network).double()
     for parameter in powers.parameters():
         parameter.copy_(parameter.abs() ** q)
     device = next(powers.parameters()).device

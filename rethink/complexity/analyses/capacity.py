@@ -1,20 +1,15 @@
 """VC dimension and fat-shattering dimension of the paper's networks in numbers."""
 
+import math
 from typing import Any
 
 from jsonargparse.typing import OpenUnitInterval, PositiveInt
 from torch import nn
 
 from rethink.analyses.analysis import Analysis, Context, Result
-from rethink.complexity.capacity import (
-    Architecture,
-    examples_needed,
-    vc_bound,
-    vc_lower_bound,
-    vc_order,
-    vc_upper_bound,
-)
-from rethink.models import MLP, SmallAlexNet, SmallInception
+from rethink.complexity.analyses.weight_layers import architecture_of
+from rethink.complexity.capacity import examples_needed, vc_bound, vc_lower_bound, vc_order, vc_upper_bound
+from rethink.models import MLP, Classifier, SmallAlexNet, SmallInception
 
 _NETWORKS: dict[str, Any] = {
     "SmallInception": SmallInception,
@@ -40,19 +35,15 @@ class Capacity(Analysis):
 
     def analyse(self, context: Context) -> Result:
         """A row for each network, by name."""
-        found = {}
-        for number, (name, build) in enumerate(_NETWORKS.items(), start=1):
-            found[name] = self._row(build())
-            context.progress("networks", number, len(_NETWORKS))
-        return Result({"networks": found})
+        return Result({"networks": {name: self._row(build()) for name, build in _NETWORKS.items()}})
 
-    def _row(self, model: Any) -> dict[str, float | None]:
-        architecture = Architecture.of(model.network, model.image_shape)
+    def _row(self, model: Classifier) -> dict[str, float | None]:
+        architecture = architecture_of(model.network, model.image_shape)
         upper = vc_upper_bound(architecture)
         lower = None
         if isinstance(model, MLP):
-            channels, height, width = model.image_shape
-            lower = vc_lower_bound(channels * height * width, _first_hidden(model.network))
+            first = next(module for module in model.network.modules() if isinstance(module, nn.Linear))
+            lower = vc_lower_bound(math.prod(model.image_shape), first.out_features)
         return {
             "parameters": architecture.parameters,
             "layers": architecture.layers,
@@ -63,7 +54,3 @@ class Capacity(Analysis):
             "gap_bound_of_lower": None if lower is None else vc_bound(lower, self.examples, self.confidence),
             "examples_needed": examples_needed(upper, 1.0, self.confidence),
         }
-
-
-def _first_hidden(network: nn.Module) -> int:
-    return next(module.out_features for module in network.modules() if isinstance(module, nn.Linear))

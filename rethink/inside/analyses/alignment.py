@@ -8,7 +8,7 @@ from jsonargparse.typing import PositiveInt
 from torch import Tensor
 
 from rethink import randomness
-from rethink.analyses.analysis import Context, Result, RunAnalysis
+from rethink.analyses.analysis import Context, OneRunAnalysis, Result
 from rethink.analyses.networks import Network, after_epoch, at_the_end, initial
 from rethink.inside.alignment import (
     covariance,
@@ -19,13 +19,12 @@ from rethink.inside.alignment import (
     principal_components,
     what_it_sees,
 )
-from rethink.inside.analyses.layers import the_run
 
 _CHUNK = 500  # images whose windows are in memory together
 _KEPT = 100  # components that are kept: a record is small
 
 
-class Alignment(RunAnalysis):
+class Alignment(OneRunAnalysis):
     """Misalignment of the covariance of the first layer's weights with that of what the layer sees, along training.
 
     The covariance of the weights is over the units of the layer, that of the data over the training images as the
@@ -53,7 +52,7 @@ class Alignment(RunAnalysis):
         self.images = images
 
     def analyse(self, context: Context) -> Result:
-        run = the_run(self)
+        run = self.opened_run()
         last = int(run.record["final"]["epoch"])
         end = at_the_end(run)
         shares, components = principal_components(covariance(self._seen(end)))

@@ -6,11 +6,8 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from rethink.analyses.analysis import RunAnalysis
 from rethink.analyses.networks import Network
 from rethink.data.split import Split
-from rethink.errors import UserError
-from rethink.runs.run import Run
 
 T = TypeVar("T")
 
@@ -48,10 +45,3 @@ def features(
     """Of each layer the condensed features (n, p) of some examples of a split, a few hundred at a time."""
     parts = [each_layer(network, network.inputs(split, some), condense) for some in positions.split(_CHUNK)]
     return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
-
-
-def the_run(analysis: RunAnalysis) -> Run:
-    """The one run of an analysis that takes one."""
-    if len(analysis.runs) != 1:
-        raise UserError(f"--runs {analysis.runs}: {type(analysis).__name__} looks at one run at a time.")
-    return analysis.opened()[0]
