@@ -46,7 +46,7 @@ def largest(bytes_of: Callable[[int], int], n: int, there: int) -> int:
     Bytes may fall where a plan changes, so up to 10,000 numbers are tried; bisection is for the few between them.
     """
     step = max(n // _TRIED, 1)
-    low = next((some for some in range(n, 0, -step) if bytes_of(some) <= there), 0)
+    low = next((size for size in range(n, 0, -step) if bytes_of(size) <= there), 0)
     high = min(low + step - 1, n)
     while low < high:
         middle = (low + high + 1) // 2

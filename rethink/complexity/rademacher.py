@@ -22,7 +22,7 @@ def correlation(accuracy: float) -> float:
 
 def rademacher_estimate(by_signs: Sequence[Sequence[float]]) -> float:
     """Mean over draws of the signs of the largest correlation among the networks trained on each draw."""
-    return sum(max(found) for found in by_signs) / len(by_signs)
+    return sum(max(correlations) for correlations in by_signs) / len(by_signs)
 
 
 def estimation_error(examples: int, draws: int, confidence: float = 0.95) -> float:

@@ -58,11 +58,11 @@ def misalignment_of_aligned(components: int, units: int) -> float:
 def misalignment_when_turned(weights: Tensor, seed: int, times: int = 20) -> float:
     """Mean `misalignment` of the same weights turned at random: principal components that point anywhere."""
     draws = randomness.generator(randomness.key(seed, "turns", len(weights)))
-    found = []
+    turned = []
     for _ in range(times):
         turn, _ = torch.linalg.qr(torch.randn(weights.shape, generator=draws, dtype=torch.float64))
-        found.append(misalignment(turn @ weights @ turn.T))
-    return sum(found) / times
+        turned.append(misalignment(turn @ weights @ turn.T))
+    return sum(turned) / times
 
 
 def first_layer(network: nn.Module) -> nn.Conv2d | nn.Linear:

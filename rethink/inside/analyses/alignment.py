@@ -58,7 +58,7 @@ class Alignment(OneRunAnalysis):
         shares, components = principal_components(covariance(self._seen(end)))
         units = first_layer(end.model.network).weight.shape[0]
         inputs, kept = len(shares), min(len(shares), units // 2)
-        found, along = [], []
+        epochs, along = [], []
         wanted = [0, *sorted({epoch for epoch in self.epochs if epoch < last}), last]
         for number, epoch in enumerate(wanted):
             context.progress("epochs", number, len(wanted))
@@ -66,7 +66,7 @@ class Alignment(OneRunAnalysis):
             weights = first_layer(network.model.network).weight.detach().flatten(1).double()
             turned = covariance([weights @ components])
             along.append(turned.diagonal() / turned.trace())
-            found.append(
+            epochs.append(
                 {
                     "epoch": epoch,
                     "misalignment": misalignment(turned[:kept, :kept]),
@@ -76,7 +76,7 @@ class Alignment(OneRunAnalysis):
                 }
             )
         values = {
-            "epochs": found,
+            "epochs": epochs,
             "inputs": inputs,
             "units": units,
             "components": kept,
@@ -89,8 +89,8 @@ class Alignment(OneRunAnalysis):
     def _seen(self, network: Network) -> Iterator[Tensor]:
         order = randomness.permutation(randomness.key(self.seed, "alignment"), len(network.train))
         layer = first_layer(network.model.network)
-        for some in torch.from_numpy(order[: self.images]).split(_CHUNK):
-            yield what_it_sees(layer, network.inputs(network.train, some))
+        for chunk in torch.from_numpy(order[: self.images]).split(_CHUNK):
+            yield what_it_sees(layer, network.inputs(network.train, chunk))
 
 
 def _tenth(inputs: int) -> int:

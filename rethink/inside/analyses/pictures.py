@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from rethink.analyses.analysis import Context, OneRunAnalysis, Result
 from rethink.analyses.networks import Network, at_the_end, initial
 from rethink.inside.alignment import first_layer
-from rethink.inside.analyses.layers import each_layer
+from rethink.inside.analyses.layers import layer_outputs
 from rethink.inside.analyses.similarity import untouched
 
 Pixels = NDArray[np.uint8]
@@ -74,7 +74,7 @@ class LayerPictures(OneRunAnalysis):
     def _outputs(self, network: Network) -> dict[str, Tensor]:
         """Of the images and of every layer that has maps."""
         inputs = network.inputs(untouched(network.data), torch.arange(self.images))
-        seen = each_layer(network, inputs, torch.Tensor.clone)
+        seen = layer_outputs(network, inputs, torch.Tensor.clone)
         return {layer: output.float() for layer, output in seen.items() if output.ndim == 4}
 
 

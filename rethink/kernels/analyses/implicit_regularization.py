@@ -186,9 +186,9 @@ class _RandomLayer:
         # A standardized image has |x|^2 = size, and a ReLU keeps half of the square.
         return cls(randomness.tensor(drawn).T * math.sqrt(2 / (size * d)))
 
-    def features(self, split: Split, some: slice = slice(None)) -> Tensor:
+    def features(self, split: Split, positions: slice = slice(None)) -> Tensor:
         """Of some images of a split as a network sees them, (n, d) float64."""
-        images = prepare(split.images, torch.arange(len(split))[some], split.crop).flatten(1)
+        images = prepare(split.images, torch.arange(len(split))[positions], split.crop).flatten(1)
         return (images @ self.weights).relu_().double()
 
 
@@ -243,10 +243,10 @@ def _test_errors(layer: _RandomLayer, test: Split, solutions: dict[str, Tensor])
     """Share of the test images whose true label is not the class of the largest output."""
     wrong = dict.fromkeys(solutions, 0)
     for first in range(0, len(test), _CHUNK):
-        some = slice(first, first + _CHUNK)
-        features = layer.features(test, some)
+        chunk = slice(first, first + _CHUNK)
+        features = layer.features(test, chunk)
         for name, weights in solutions.items():
-            wrong[name] += _mistakes(features, weights, test.true_labels[some])
+            wrong[name] += _mistakes(features, weights, test.true_labels[chunk])
     return {name: count / len(test) for name, count in wrong.items()}
 
 
