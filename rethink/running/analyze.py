@@ -23,7 +23,7 @@ from rethink.errors import UserError, did_you_mean
 from rethink.files import write_atomically, write_text
 from rethink.running.findings import show
 from rethink.running.messages import Parser, root_cause
-from rethink.running.wings import find_analyses
+from rethink.running.wings import find_analyses, own_analysis
 from rethink.runs.analysis import ARRAYS, FORMAT, analyses_folder
 from rethink.runs.environment import surroundings
 from rethink.runs.identity import analysis_id
@@ -72,6 +72,8 @@ def identify(args: list[str]) -> str:
 
 
 def _kind(name: str, known: dict[str, type[Analysis]]) -> type[Analysis]:
+    if "." in name:
+        return own_analysis(name)
     if name not in known:
         raise UserError(
             f"there is no analysis {name!r}.{did_you_mean(name, known)} The analyses: {', '.join(known) or 'none'}."
