@@ -2,7 +2,8 @@
 
 VC dimension: bounds of Bartlett, Harvey, Liaw and Mehrabian, "Nearly-tight VC-dimension and pseudodimension bounds for
 piecewise linear neural networks", JMLR 20 (2019). A class of networks with W parameters in L layers has at most order
-W L log W, and some network of that size has at least order W L log(W / L).
+W L log W, and some network of that size has at least order W L log(W / L). Checked against its abstract, which
+names Theorem 7 as the refined upper bound (Theorem 6 on arXiv, 1703.02930); its constants were not seen again.
 
 Fat-shattering dimension: a ReLU network with free weights is closed under scaling (multiply its last layer), so what
 it shatters it shatters with any margin: at every scale its fat-shattering dimension is its pseudodimension, and no
@@ -83,7 +84,7 @@ def vc_bound(dimension: float, examples: float, confidence: float = 0.95) -> flo
     """Bound on test minus training error with this probability; from 1 on it says nothing.
 
     sqrt(2 log(growth) / n) + sqrt(log(1 / delta) / (2 n)): Mohri, Rostamizadeh and Talwalkar, "Foundations of machine
-    learning" (2018), Corollary 3.9.
+    learning" (2018), Corollary 3.9, cited from memory.
     """
     return math.sqrt(2 * log_growth(dimension, examples) / examples) + slack(examples, confidence)
 

@@ -44,8 +44,8 @@ def margins(logits: Tensor, labels: Tensor) -> Tensor:
 def margin(logits: Tensor, labels: Tensor, share: float) -> float:
     """The margin that all but this share of the examples have: the gamma of the bounds.
 
-    A low quantile and not the minimum, which one example decides: 5 % in Neyshabur et al. (2017), 10 % in the code of
-    Dziugaite et al. (2020).
+    A low quantile and not the minimum, which one example decides: 10 % in `measures.py` of the code of Dziugaite et al.
+    (2020, github.com/nitarshan/robust-generalization-measures), 5 % in Neyshabur et al. (2017) as remembered.
     """
     return float(margins(logits.double(), labels).quantile(share))
 
@@ -94,7 +94,7 @@ def path_norm(network: nn.Module, image_shape: tuple[int, int, int], q: int) -> 
     """l1 (q = 1) or l2 (q = 2) path norm: (sum over all paths of the product of |weight| ** q) ** (1 / q).
 
     Paths go from an input or a bias to an output; the sum is the network with |weight| ** q on an input of ones
-    (Neyshabur et al. 2015). Of paths through a max pooling the largest sum goes on; mean pooling stays a mean. The
+    (Neyshabur et al. 2015; so `lp_path_norm` in their github.com/bneyshabur/generalization-bounds). Of paths through a max pooling the largest sum goes on; mean pooling stays a mean. The
     network has no local response normalization, under which ones are not paths.
     """
     powers = copy.deepcopy(network).double()
@@ -132,7 +132,8 @@ def spectral_distance(layers: list[WeightLayer], initial: list[WeightLayer]) -> 
 def perturbed(network: nn.Module, sigma: float, draws: int, seed: int, relative: bool = False) -> Iterator[nn.Module]:
     """The network with Gaussian noise of standard deviation sigma on each weight; one copy, drawn anew each time.
 
-    With `relative` the deviation is sigma times the magnitude of the weight, plus 1e-3 (Jiang et al. 2020).
+    With `relative` the deviation is sigma times the magnitude of the weight, plus 1e-3. After Jiang et al. (2020), but
+    there, as in the code of Dziugaite et al. (2020), the variances are added: sigma^2 w^2 + 1e-6.
     """
     copied = copy.deepcopy(network)
     pairs = list(zip(copied.parameters(), network.parameters(), strict=True))
@@ -149,8 +150,8 @@ def perturbed(network: nn.Module, sigma: float, draws: int, seed: int, relative:
 def pac_bayes(sharpness: float, squared_norm: float, sigma: float, examples: int) -> float:
     """Expected sharpness plus |w|^2 / (2 sigma^2 n): the form of a linear (Catoni-type) PAC-Bayes bound.
 
-    The terms are those of Neyshabur et al. (2017), whose bound takes the root of the second: the Kullback-Leibler
-    divergence of the perturbed weights from a prior of the same variance, about 0 or about the initialization, as a
-    share of the number of examples.
+    The second term is the Kullback-Leibler divergence of the perturbed weights from a prior of the same variance, about
+    0 or about the initialization, as a share of the number of examples. Neyshabur et al. (2017) take its root; so does
+    the code of Dziugaite et al. (2020), for half of it plus log(n / sigma) + 10.
     """
     return sharpness + squared_norm / (2 * sigma**2 * examples)

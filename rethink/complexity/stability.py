@@ -34,7 +34,8 @@ def largest_change(before: Tensor, after: Tensor) -> Tensor:
 def stability_bound(beta: float, examples: int, confidence: float = 0.95) -> float:
     """Bound on test minus training loss, for a loss in [0, 1], with this probability; from 1 on it says nothing.
 
-    2 beta + (4 n beta + 1) sqrt(log(1 / delta) / (2 n)): Bousquet and Elisseeff (2002), Theorem 12.
+    2 beta + (4 n beta + M) sqrt(log(1 / delta) / (2 n)) for a loss of at most M = 1: Bousquet and Elisseeff (2002), the
+    bound for uniform stability (Theorem 12; the form was checked, the number is from memory).
     """
     return 2 * beta + (4 * examples * beta + 1) * slack(examples, confidence)
 

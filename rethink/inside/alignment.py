@@ -3,6 +3,9 @@
 The covariance of the weights is aligned with that of the data if every eigenspace of the data's lies in one of the
 weights': if, along the principal components of the data, the weights are uncorrelated. How large they are along each
 component is free; independent Gaussian initial weights, equally large in all directions, are aligned with anything.
+
+That definition was checked against a summary of the paper; its misalignment score is given here as remembered, and is
+what follows from the distance in `misalignment`.
 """
 
 from collections.abc import Iterable
