@@ -4,7 +4,7 @@ Names are looked up when they are first used, so that `rethink data status` star
 subclass of ImageDataModule in this package is found by itself: a new data set is a file, and a config.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # for type checkers and editors only
     from rethink.data.datamodule import ImageDataModule as ImageDataModule
@@ -14,14 +14,7 @@ if TYPE_CHECKING:  # for type checkers and editors only
     from rethink.data.synthetic import Synthetic as Synthetic
 
 
-def __getattr__(name: str) -> type:
-    if not name.startswith("_"):
-        import sys
+def __getattr__(name: str) -> Any:
+    from rethink.discovery import lookup
 
-        from rethink.data.datamodule import ImageDataModule
-        from rethink.discovery import subclasses
-
-        found = {"ImageDataModule": ImageDataModule, **subclasses(sys.modules[__name__], ImageDataModule)}
-        if name in found:
-            return found[name]
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return lookup(__name__, "datamodule.ImageDataModule", name)

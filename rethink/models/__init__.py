@@ -1,19 +1,21 @@
 """LightningModules: each architecture with all its switches, over one shared Classifier.
 
 A file holds the plain nn.Module and the LightningModule around it. Every public subclass of Classifier in this
-package is found by itself: a new architecture is a file, and a config.
+package is found by itself: a new architecture is a file, and a config. Classes are looked up when they are first
+used, so that what reads only `rethink.models.names` starts without torch.
 """
 
-import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from rethink.discovery import subclasses
-from rethink.models.classifier import Classifier as Classifier
-
-if TYPE_CHECKING:  # for type checkers and editors only: the line below finds the classes
+if TYPE_CHECKING:  # for type checkers and editors only
+    from rethink.models.classifier import Classifier as Classifier
     from rethink.models.mlp import MLP as MLP
     from rethink.models.small_alexnet import SmallAlexNet as SmallAlexNet
     from rethink.models.small_inception import SmallInception as SmallInception
     from rethink.models.wide_resnet import WideResNet as WideResNet
 
-globals().update(subclasses(sys.modules[__name__], Classifier))
+
+def __getattr__(name: str) -> Any:
+    from rethink.discovery import lookup
+
+    return lookup(__name__, "classifier.Classifier", name)
