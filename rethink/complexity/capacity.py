@@ -1,9 +1,9 @@
 """VC dimension and fat-shattering dimension of the paper's networks, in numbers (Section 2.2).
 
 VC dimension: bounds of Bartlett, Harvey, Liaw and Mehrabian, "Nearly-tight VC-dimension and pseudodimension bounds for
-piecewise linear neural networks", JMLR 20 (2019). A class of networks with W parameters in L layers has at most order
-W L log W, and some network of that size has at least order W L log(W / L). Checked against its abstract, which
-names Theorem 7 as the refined upper bound (Theorem 6 on arXiv, 1703.02930); its constants were not seen again.
+piecewise linear neural networks", JMLR 20 (2019). A class of networks with W parameters in L layers has at most order W
+L log W, and some network of that size has at least order W L log(W / L). Checked against its abstract, which names
+Theorem 7 as the refined upper bound (Theorem 6 on arXiv, 1703.02930); its constants were not seen again.
 
 Fat-shattering dimension: a ReLU network with free weights is closed under scaling (multiply its last layer), so what
 it shatters it shatters with any margin: at every scale its fat-shattering dimension is its pseudodimension, and no

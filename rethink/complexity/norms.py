@@ -94,8 +94,9 @@ def path_norm(network: nn.Module, image_shape: tuple[int, int, int], q: int) -> 
     """l1 (q = 1) or l2 (q = 2) path norm: (sum over all paths of the product of |weight| ** q) ** (1 / q).
 
     Paths go from an input or a bias to an output; the sum is the network with |weight| ** q on an input of ones
-    (Neyshabur et al. 2015; so `lp_path_norm` in their github.com/bneyshabur/generalization-bounds). Of paths through a max pooling the largest sum goes on; mean pooling stays a mean. The
-    network has no local response normalization, under which ones are not paths.
+    (Neyshabur et al. 2015; so `lp_path_norm` in their github.com/bneyshabur/generalization-bounds). Of paths through a
+    max pooling the largest sum goes on; mean pooling stays a mean. The network has no local response normalization,
+    under which ones are not paths.
     """
     powers = copy.deepcopy(network).double()
     for parameter in powers.parameters():

@@ -38,8 +38,8 @@ def rademacher_bound(complexity: float, examples: int, confidence: float = 0.95)
     """Bound on test minus training error of a classifier into two classes, with this probability.
 
     R_n + 3 sqrt(log(2 / delta) / (2 n)) for the empirical R_n: Mohri, Rostamizadeh and Talwalkar, "Foundations of
-    machine learning" (2018), Theorem 3.5, cited from memory. Guessing has an error of 1/2: a network without training errors is bounded
-    to be better than that only where this is less.
+    machine learning" (2018), Theorem 3.5, cited from memory. Guessing has an error of 1/2: a network without training
+    errors is bounded to be better than that only where this is less.
     """
     return complexity + 3 * slack(examples, 1 - (1 - confidence) / 2)
 

@@ -16,8 +16,9 @@ def cka(first: Tensor, second: Tensor) -> float:
     """Linear CKA of two representations, given by their `gram` of the same n > 3 images.
 
     1 for representations that are rotations and multiples of each other; about 0 for independent ones. With the
-    unbiased estimate of HSIC (Song et al. 2012; checked against public implementations): the usual one is near 1 for any two representations of more features
-    than images. The estimate can be a little below 0. NaN where a representation is constant.
+    unbiased estimate of HSIC (Song et al. 2012; checked against public implementations): the usual one is near 1 for
+    any two representations of more features than images. The estimate can be a little below 0. NaN where a
+    representation is constant.
     """
     return float(_hsic(first, second) / (_hsic(first, first) * _hsic(second, second)).sqrt())
 

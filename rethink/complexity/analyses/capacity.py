@@ -10,13 +10,14 @@ from rethink.analyses.analysis import Analysis, Context, Result
 from rethink.complexity.analyses.weight_layers import architecture_of
 from rethink.complexity.capacity import examples_needed, vc_bound, vc_lower_bound, vc_order, vc_upper_bound
 from rethink.models import MLP, Classifier, SmallAlexNet, SmallInception
+from rethink.models.names import architecture
 
-_NETWORKS: dict[str, Any] = {
-    "SmallInception": SmallInception,
-    "SmallAlexNet": SmallAlexNet,
-    "MLP 3x512": lambda: MLP([512, 512, 512]),
-    "MLP 1x512": MLP,
-}
+_NETWORKS: tuple[tuple[type[Any], dict[str, Any]], ...] = (
+    (SmallInception, {}),
+    (SmallAlexNet, {}),
+    (MLP, {"hidden_sizes": [512, 512, 512]}),
+    (MLP, {"hidden_sizes": [512]}),
+)
 
 
 class Capacity(Analysis):
@@ -35,19 +36,20 @@ class Capacity(Analysis):
 
     def analyse(self, context: Context) -> Result:
         """A row for each network, by name."""
-        return Result({"networks": {name: self._row(build()) for name, build in _NETWORKS.items()}})
+        rows = {architecture(kind.__name__, options): self._row(kind(**options)) for kind, options in _NETWORKS}
+        return Result({"networks": rows})
 
     def _row(self, model: Classifier) -> dict[str, float | None]:
-        architecture = architecture_of(model.network, model.image_shape)
-        upper = vc_upper_bound(architecture)
+        size = architecture_of(model.network, model.image_shape)
+        upper = vc_upper_bound(size)
         lower = None
         if isinstance(model, MLP):
             first = next(module for module in model.network.modules() if isinstance(module, nn.Linear))
             lower = vc_lower_bound(math.prod(model.image_shape), first.out_features)
         return {
-            "parameters": architecture.parameters,
-            "layers": architecture.layers,
-            "vc_order": vc_order(architecture),
+            "parameters": size.parameters,
+            "layers": size.layers,
+            "vc_order": vc_order(size),
             "vc_upper": upper,
             "vc_lower": lower,
             "gap_bound": vc_bound(upper, self.examples, self.confidence),
