@@ -3,17 +3,18 @@
 import json
 import math
 import re
-from types import SimpleNamespace
+import subprocess
+import sys
 from typing import Any
 
 import pytest
 import torch
 from test_training import train
 
-from rethink.callbacks.best_test_accuracy import BestTestAccuracy
-from rethink.callbacks.convergence import RULES, Convergence
+from rethink.callbacks.best_test_accuracy import BestTestAccuracy, EarlyStopping
+from rethink.callbacks.convergence import RULES, Convergence, ConvergenceStep
 from rethink.callbacks.history import FIRST, LAST, History, format_rows
-from rethink.callbacks.label_corruption import LabelCorruption
+from rethink.callbacks.label_corruption import CorruptedPart, LabelCorruption
 from rethink.callbacks.record import Record, finite
 from rethink.data import Synthetic
 from rethink.errors import UserError
@@ -23,19 +24,18 @@ from rethink.runs.rules import Rule, onset
 from rethink.runs.run import Run
 
 
-def trainer(num_classes: int = 10) -> Any:
-    """As much of a trainer as the arithmetic needs."""
-    return SimpleNamespace(should_stop=False, datamodule=SimpleNamespace(num_classes=num_classes))
-
-
-def feed(callback: Any, epochs: list[dict[str, float]], steps: int = 391) -> Any:
-    """Hands the epochs' numbers to a callback, until it stops the run; returns the trainer."""
-    fake = trainer()
-    for epoch, metrics in enumerate(epochs, start=1):
-        callback.measure(fake, epoch, epoch * steps, metrics)
-        if fake.should_stop:
+def feed(measured: Any, epochs: list[dict[str, float]], steps: int = 391, first: int = 1) -> Any:
+    """Hands the epochs' numbers to a plain object, until it wants to end; no trainer is needed."""
+    for epoch, metrics in enumerate(epochs, start=first):
+        measured.update(epoch, epoch * steps, metrics)
+        if getattr(measured, "ends", False):
             break
-    return fake
+    return measured
+
+
+def convergence_step(**options: Any) -> ConvergenceStep:
+    """At the defaults of the callback."""
+    return ConvergenceStep(**{"rules": RULES, "stop_rule": "accuracy>=0.99", "num_classes": 10} | options)
 
 
 def epoch(loss: float, accuracy: float, **more: float) -> dict[str, float]:
@@ -52,8 +52,8 @@ CURVE = [
 
 
 def test_every_rule_has_its_own_first_epoch():
-    convergence = Convergence()
-    assert not feed(convergence, CURVE).should_stop  # by default the budget is spent
+    convergence = convergence_step()
+    assert not feed(convergence, CURVE).ends  # by default the budget is spent
     summary = convergence.summary()
     passed = {rule: crossing["epoch"] for rule, crossing in summary["rules"].items()}
     assert passed == dict(zip(RULES, [4, 6, 7, 4, 6, 8], strict=True))
@@ -66,20 +66,20 @@ def test_every_rule_has_its_own_first_epoch():
 
 @pytest.mark.parametrize(("after", "last"), [(0, 4), (2, 6), (None, 8)])
 def test_the_run_stops_a_chosen_number_of_epochs_after_the_stop_rule(after, last):
-    convergence = Convergence(stop_after=after)
-    assert feed(convergence, CURVE).should_stop == (after is not None)
+    convergence = convergence_step(stop_after=after)
+    assert feed(convergence, CURVE).ends == (after is not None)
     assert convergence.last == last
 
 
 def test_a_stop_rule_of_ones_own_is_recorded_too():
-    convergence = Convergence(rules=["loss<0.1"], stop_rule="accuracy>=1.0", stop_after=0)
+    convergence = convergence_step(rules=["loss<0.1"], stop_rule="accuracy>=1.0", stop_after=0)
     feed(convergence, CURVE)
     assert list(convergence.summary()["rules"]) == ["loss<0.1", "accuracy>=1.0"]
     assert convergence.last == 7
 
 
 def test_a_spent_budget_is_not_converged():
-    convergence = Convergence()
+    convergence = convergence_step()
     feed(convergence, CURVE[:3])
     assert convergence.outcome == "not converged"
     assert convergence.summary()["rules"]["loss<0.01"] == {
@@ -94,30 +94,28 @@ def test_a_spent_budget_is_not_converged():
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 @pytest.mark.parametrize("where", ["online/loss", "train/loss"])
 def test_a_nan_or_infinite_loss_ends_the_run_as_diverged(bad, where):
-    convergence = Convergence()
-    assert feed(convergence, [*CURVE[:3], CURVE[2] | {where: bad}, CURVE[3]]).should_stop
+    convergence = convergence_step()
+    assert feed(convergence, [*CURVE[:3], CURVE[2] | {where: bad}, CURVE[3]]).ends
     assert convergence.outcome == "diverged"
     assert convergence.summary()["diverged"] == {"epoch": 4, "step": 4 * 391}
     assert {crossing["outcome"] for crossing in convergence.summary()["rules"].values()} == {"diverged"}
 
 
 def test_an_epoch_without_an_evaluation_passes_no_rule():
-    convergence = Convergence()
+    convergence = convergence_step()
     feed(convergence, [{"online/loss": 0.0, "online/accuracy": 1.0}, CURVE[-1]])
     assert {crossing["epoch"] for crossing in convergence.summary()["rules"].values()} == {2}
 
 
 def test_convergence_goes_on_from_a_checkpoint_and_refuses_other_rules():
-    whole, first, second = Convergence(stop_after=2), Convergence(stop_after=2), Convergence(stop_after=2)
+    whole, first, second = (convergence_step(stop_after=2) for _ in range(3))
     feed(whole, CURVE)
     feed(first, CURVE[:5])
     second.load_state_dict(json.loads(json.dumps(first.state_dict())))
-    fake = trainer()
-    second.measure(fake, 6, 6 * 391, CURVE[5])
-    assert fake.should_stop
+    assert feed(second, CURVE[5:], first=6).ends
     assert second.summary() == whole.summary()
     with pytest.raises(UserError, match="--force"):
-        Convergence(rules=["loss<0.2"]).load_state_dict(first.state_dict())
+        convergence_step(rules=["loss<0.2"]).load_state_dict(first.state_dict())
 
 
 @pytest.mark.parametrize(
@@ -155,7 +153,7 @@ def accuracies(*rows: tuple[float, ...]) -> list[dict[str, float]]:
 
 
 def test_the_best_epoch_and_the_gain_of_early_stopping():
-    best = BestTestAccuracy()
+    best = EarlyStopping()
     feed(best, accuracies((0.5, 0.1), (0.7, 0.2), (0.7, 0.15), (0.6, 0.1)))
     assert best.summary() == {
         "test": {"best": 0.7, "epoch": 2, "final": 0.6, "gain": pytest.approx(0.1)},
@@ -164,7 +162,7 @@ def test_the_best_epoch_and_the_gain_of_early_stopping():
 
 
 def test_held_out_images_choose_the_epoch_without_the_test_set():
-    best = BestTestAccuracy()
+    best = EarlyStopping()
     feed(best, accuracies((0.5, 0.5, 0.4), (0.7, 0.7, 0.5), (0.65, 0.65, 0.6), (0.6, 0.6, 0.3)))
     chosen = best.summary()["by_validation"]
     assert chosen == {"epoch": 3, "test": 0.65, "gain": pytest.approx(0.05)}
@@ -173,10 +171,10 @@ def test_held_out_images_choose_the_epoch_without_the_test_set():
 def test_best_test_accuracy_goes_on_from_a_checkpoint():
     rows = accuracies((0.5, 0.1), (0.7, 0.2), (0.6, 0.1))
     whole, first, second = BestTestAccuracy(), BestTestAccuracy(), BestTestAccuracy()
-    feed(whole, rows)
-    feed(first, rows[:2])
+    feed(whole.stopping, rows)
+    feed(first.stopping, rows[:2])
     second.load_state_dict(json.loads(json.dumps(first.state_dict())))
-    second.measure(trainer(), 3, 3, rows[2])
+    feed(second.stopping, rows[2:], first=3)
     assert second.summary() == whole.summary()
 
 
@@ -202,6 +200,21 @@ def test_label_corruption_counts_what_was_drawn_and_what_changed(probability, tm
     }
     assert (corruption.summary()["clean_accuracy"] is None) == (probability == 1)
     assert 0 < corruption.summary()["changed"] < corruption.summary()["corrupted"] <= 200
+
+
+def test_the_corrupted_part_needs_no_trainer():
+    part = feed(
+        CorruptedPart(0.3, 60, 54), [{"train/loss": 1.0, "train_corrupted/accuracy": 0.5}, {"online/loss": 1.0}]
+    )
+    expected = {"clean_accuracy": None, "corrupted_accuracy": 0.5, "recovered": None}
+    assert part.measured == {"probability": 0.3, "corrupted": 60, "changed": 54} | expected
+    assert feed(CorruptedPart(None, 0, 0), [{"train/loss": 1.0}]).measured == {}
+
+
+def test_a_measurement_needs_neither_data_nor_models():
+    rooms = "{'rethink.data', 'rethink.models'}"
+    code = f"import sys, rethink.callbacks.measurement; sys.exit(bool({rooms} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
 def test_label_corruption_keeps_the_last_evaluation():

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from rethink.cli import main
+from rethink.data.pipelines.cifar import AugmentationDraws, prepare
 from rethink.models import MLP, Classifier, SmallAlexNet, SmallInception, WideResNet
-from rethink.preprocessing import AugmentationDraws, prepare
 from rethink.runs.run import Run
 from rethink.training.step import sgd_step
 
@@ -36,7 +36,7 @@ def test_a_step_agrees_with_the_cpu(architecture: type[Classifier], augmentation
     for device in (torch.device("cpu"), torch.device("cuda")):
         one = copy.deepcopy(model).to(device)
         one.network.to(memory_format=torch.channels_last)
-        seen = prepare(images.to(device), positions.to(device), 28, draws=draws and draws.to(device))
+        seen = prepare(images[positions].to(device), 28, draws=draws and draws.at(positions).to(device))
         wanted = labels[positions].to(device)
         loss, correct = sgd_step(one.network, one.configure_optimizers(), seen, wanted, weight=1 / 32)
         results.append((seen.cpu(), loss.cpu(), correct.cpu(), [p.detach().cpu() for p in one.network.parameters()]))

@@ -17,9 +17,11 @@ import rethink.callbacks
 import rethink.data
 import rethink.models
 import rethink.randomization
+import rethink.training.recipes
 from rethink.discovery import subclasses
 from rethink.models.classifier import Classifier
 from rethink.randomization.randomization import Randomization
+from rethink.training.recipes import Recipe
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -31,7 +33,6 @@ LAYERS = [
     ["runs"],
     ["cluster"],
     ["training"],
-    ["preprocessing"],
     ["randomization"],
     ["data"],
     ["models"],
@@ -148,6 +149,7 @@ NAMED = [
     *subclasses(rethink.randomization, Randomization).values(),
     *subclasses(rethink.data, rethink.data.ImageDataModule).values(),
     *subclasses(rethink.callbacks, Callback).values(),
+    *subclasses(rethink.training.recipes, Recipe).values(),
 ]
 
 

@@ -347,6 +347,22 @@ def test_an_initialization_draws_all_layers_alike(name, deviation):
     assert torch.equal(again[1].weight, network[1].weight)
 
 
+def test_fully_connected_layers_are_drawn_by_their_inputs_and_logits_smaller():
+    """By its outputs, the last layer of an MLP would be drawn so wide that training starts at a loss of 31."""
+    network = nn.Sequential(nn.Linear(2352, 512), nn.ReLU(), nn.Linear(512, 100))
+    initialize(network, "he_normal", torch.Generator().manual_seed(0))
+    assert network[0].weight.std().item() == pytest.approx((2 / 2352) ** 0.5, rel=0.02)
+    assert network[2].weight.std().item() == pytest.approx((2 / 512) ** 0.5, rel=0.02)
+    model = MLP(initialization="he_normal")
+    model.draw_initial_weights()
+    images = torch.randn(256, 3, 28, 28, generator=torch.Generator().manual_seed(0))
+    assert nn.functional.cross_entropy(model(images), torch.arange(256) % 10) < 3.5
+    initialize(network, "truncated_normal", torch.Generator().manual_seed(0))
+    cut = 0.8796  # deviation of a normal cut off at two deviations
+    assert network[0].weight.std().item() == pytest.approx(cut * 0.1, rel=0.02)
+    assert network[2].weight.std().item() == pytest.approx(cut * 0.01, rel=0.02)
+
+
 def test_the_initialization_is_an_option_and_a_run_of_its_own(fit):
     options = ("--data", "Synthetic", "--model", "MLP", "--model.hidden_sizes", "[8]", "--trainer.max_epochs", "1")
     runs = [fit(*options, *more) for more in ((), ("--model.initialization", "truncated_normal"))]

@@ -8,9 +8,15 @@ import torch
 from torchvision.transforms.functional import InterpolationMode, rotate
 
 from rethink import randomness
-from rethink.preprocessing import MAX_ROTATION, AugmentationDraws, prepare, standardize
+from rethink.data.pipelines.cifar import MAX_ROTATION, AugmentationDraws, standardize
+from rethink.data.pipelines.cifar import prepare as prepare_batch
 
 ALL = torch.arange(12)
+
+
+def prepare(images, positions, crop, *, draws=None, **options):
+    """What the network sees of images[positions], with the draws of all images."""
+    return prepare_batch(images[positions], crop, draws=draws and draws.at(positions), **options)
 
 
 def images(count: int = 12, side: int = 32, channels: int = 3) -> torch.Tensor:

@@ -18,13 +18,18 @@ from rethink.randomization import (
     ShuffledPixels,
     TrueLabels,
 )
-from rethink.randomization.randomization import Randomization
+from rethink.randomization.randomization import PixelCounts, Randomization
 
 N = 20_000
 INDEX = torch.arange(N)
 TRUE = INDEX % 10
 SHAPE = (28, 28, 3)
 LEVELS = [i / 10 for i in range(11)]
+
+
+def counts(images: torch.Tensor) -> PixelCounts:
+    """Of all original images, in pieces."""
+    return PixelCounts(lambda: images.split(7))
 
 
 def images(count: int = 40, seed: int = 0) -> torch.Tensor:
@@ -122,8 +127,8 @@ def identify(scope: str) -> torch.Tensor:
 def test_shuffled_pixels_are_one_permutation_for_all_images_of_both_parts(scope):
     shuffle, index = ShuffledPixels(seed=1, scope=scope), torch.arange(40)
     original = images()
-    shuffled = {part: shuffle.images(original, index, part, original) for part in ("train", "test")}
-    order = shuffle.images(identify(scope)[None].repeat(2, 1, 1, 1), index[:2], "train", original)
+    shuffled = {part: shuffle.images(original, index, part, counts(original)) for part in ("train", "test")}
+    order = shuffle.images(identify(scope)[None].repeat(2, 1, 1, 1), index[:2], "train", counts(original))
     assert torch.equal(order[0], order[1])
     if scope == "pixels":
         order, flat = order[0, :, :, 0].flatten(), original.flatten(1, 2)
@@ -143,7 +148,9 @@ def test_shuffled_pixels_are_one_permutation_for_all_images_of_both_parts(scope)
 def test_random_pixels_are_another_permutation_for_every_image(scope):
     randomize = RandomPixels(seed=1, scope=scope)
     same = identify(scope)[None].repeat(30, 1, 1, 1)
-    orders = {part: randomize.images(same, torch.arange(30), part, same).reshape(30, -1) for part in ("train", "test")}
+    orders = {
+        part: randomize.images(same, torch.arange(30), part, counts(same)).reshape(30, -1) for part in ("train", "test")
+    }
     places = same[0].flatten()
     everything = torch.cat(list(orders.values()))
     assert torch.equal(everything.sort(1).values, places.sort().values.expand(60, -1))  # each is a permutation
@@ -158,9 +165,9 @@ def test_random_pixels_keep_colours_only_in_scope_pixels():
     def colours(batch: torch.Tensor) -> list[list[list[int]]]:
         return [sorted(image.flatten(0, 1).tolist()) for image in batch]
 
-    joint = RandomPixels(scope="pixels").images(original, index, "train", original)
+    joint = RandomPixels(scope="pixels").images(original, index, "train", counts(original))
     assert colours(joint) == colours(original)
-    mixed = RandomPixels().images(original, index, "train", original)  # "values" is the default
+    mixed = RandomPixels().images(original, index, "train", counts(original))  # "values" is the default
     assert torch.equal(mixed.flatten(1).sort(1).values, original.flatten(1).sort(1).values)
     assert colours(mixed) != colours(original)
     spread = mixed.double().mean((0, 1, 2))
@@ -171,7 +178,7 @@ def test_random_pixels_keep_colours_only_in_scope_pixels():
 def test_gaussian_pixels_match_mean_and_variance(statistics):
     reference = images(200, seed=9)
     original, index = images(300), torch.arange(300)
-    noise = GaussianPixels(seed=1, statistics=statistics).images(original, index, "train", reference)
+    noise = GaussianPixels(seed=1, statistics=statistics).images(original, index, "train", counts(reference))
     axes = (0, 1, 2) if statistics == "channel" else (0, 1, 2, 3)
     wanted = reference.double()
     mean, variance = wanted.mean(axes), wanted.var(axes, unbiased=False)
@@ -185,30 +192,30 @@ def test_gaussian_pixels_match_mean_and_variance(statistics):
 
 def test_gaussian_values_are_neither_clipped_nor_rounded_nor_shared():
     original, index = images(300), torch.arange(300)
-    noise = GaussianPixels(seed=1).images(original, index, "train", original)
+    noise = GaussianPixels(seed=1).images(original, index, "train", counts(original))
     assert noise.dtype == torch.float32
     assert noise.min() < 0
     assert noise.max() > 255
     assert (noise != noise.round()).double().mean() > 0.99
     flat = noise.flatten(1).double()
     assert (torch.corrcoef(flat) - torch.eye(300)).abs().max() < 0.12  # any two images are independent
-    test = GaussianPixels(seed=1).images(original, index, "test", original)
+    test = GaussianPixels(seed=1).images(original, index, "test", counts(original))
     assert abs(torch.corrcoef(torch.stack([noise.flatten(), test.flatten()]))[0, 1]) < 0.01
 
 
 def test_the_pixels_of_a_seed_are_these():
     original = images(3)
-    assert ShuffledPixels(7).images(original, torch.arange(3), "train", original)[1, 0, :3, 0].tolist() == [
+    assert ShuffledPixels(7).images(original, torch.arange(3), "train", counts(original))[1, 0, :3, 0].tolist() == [
         99,
         79,
         80,
     ]
-    assert RandomPixels(7).images(original, torch.arange(3), "train", original)[1, 0, :3, 0].tolist() == [
+    assert RandomPixels(7).images(original, torch.arange(3), "train", counts(original))[1, 0, :3, 0].tolist() == [
         76,
         85,
         50,
     ]
-    noise = GaussianPixels(7).images(original, torch.arange(3), "train", original)[1, 0, :3, 0]
+    noise = GaussianPixels(7).images(original, torch.arange(3), "train", counts(original))[1, 0, :3, 0]
     torch.testing.assert_close(
         noise, torch.tensor([121.28321838378906, 188.1862335205078, 102.51322174072266]), rtol=1e-6, atol=0
     )
@@ -243,15 +250,17 @@ def test_an_image_and_a_label_are_drawn_alike_in_every_subset_and_order(randomiz
         of_some = randomization.labels(TRUE[some], some, 10, part)
         assert torch.equal(labels[some], of_some[0])
         assert torch.equal(corrupted[some], of_some[1])
-        every = randomization.images(original, index, part, original)
-        assert torch.equal(every[some], randomization.images(original[some], some, part, original))
-        assert torch.equal(every, randomization.images(original, index, part, original))  # drawn again: the same
+        every = randomization.images(original, index, part, counts(original))
+        assert torch.equal(every[some], randomization.images(original[some], some, part, counts(original)))
+        assert torch.equal(
+            every, randomization.images(original, index, part, counts(original))
+        )  # drawn again: the same
 
 
 @pytest.mark.parametrize("randomization", EVERY, ids=named)
 def test_the_originals_are_left_as_they_are(randomization):
     original, labels = images(), TRUE[:40].clone()
-    randomization.images(original, torch.arange(40), "train", original)
+    randomization.images(original, torch.arange(40), "train", counts(original))
     randomization.labels(labels, torch.arange(40), 10, "train")
     assert torch.equal(original, images())
     assert torch.equal(labels, TRUE[:40])

@@ -15,13 +15,14 @@ from rethink import randomness
 from rethink.callbacks.history import History
 from rethink.data import ImageDataModule, Synthetic
 from rethink.data.batches import EvaluationBatches, TrainingBatches
-from rethink.data.split import Split
+from rethink.data.pipelines.cifar import CifarPipeline
+from rethink.data.split import ResidentSplit
 from rethink.models import MLP
-from rethink.models.classifier import STEPS_PER_PAPER_EPOCH, Classifier
+from rethink.models.classifier import Classifier
 from rethink.models.layers import Dropout
-from rethink.preprocessing import prepare
 from rethink.randomization import RandomLabels
 from rethink.training import lightning_internals
+from rethink.training.recipes.recipe import STEPS_PER_PAPER_EPOCH
 from rethink.training.step import sgd_step
 
 
@@ -55,10 +56,11 @@ def assert_equal(one: dict[str, Tensor], other: dict[str, Tensor]) -> None:
         assert torch.equal(value, other[name]), name
 
 
-def split(size: int, name: str = "train") -> Split:
+def split(size: int, name: str = "train") -> ResidentSplit:
     labels = torch.arange(size) % 10
     images = torch.zeros(size, 28, 28, 1, dtype=torch.uint8)
-    return Split(name, images, labels, labels, torch.zeros(size, dtype=torch.bool), torch.arange(size), 28)
+    clean, pipeline = torch.zeros(size, dtype=torch.bool), CifarPipeline(28)
+    return ResidentSplit(name, labels, labels, clean, torch.arange(size), pipeline, images)
 
 
 def batches(
@@ -161,7 +163,7 @@ def by_hand(model: MLP, data: Synthetic, epochs: int) -> tuple[list[dict[str, Te
         total = 0.0
         for first in range(0, len(order), data.batch_size):
             batch = torch.from_numpy(order[first : first + data.batch_size])
-            loss = F.cross_entropy(model(prepare(train_set.images, batch, 28)), train_set.labels[batch])
+            loss = F.cross_entropy(model(train_set.prepare(batch)), train_set.labels[batch])
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -192,7 +194,7 @@ def test_training_is_a_plain_loop_around_torchs_sgd(tmp_path):
     data.setup()
     for row, state in zip(history.rows, states, strict=True):
         model.network.load_state_dict(state)
-        logits = model(prepare(data.splits["train"].images, torch.arange(90), 28))
+        logits = model(data.splits["train"].prepare(torch.arange(90)))
         loss = F.cross_entropy(logits, data.splits["train"].labels)
         assert row["train/loss"] == pytest.approx(loss.item(), rel=1e-4)
         accuracy = (logits.argmax(1) == data.splits["train"].labels).double().mean()

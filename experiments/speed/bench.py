@@ -63,12 +63,10 @@ from rethink.callbacks.progress import ProgressDisplay
 from rethink.callbacks.record import Record
 from rethink.data import CIFAR10, ImageDataModule, Synthetic
 from rethink.data.catalog import DataError
-from rethink.data.datamodule import EVALUATION_CHUNK
 from rethink.data.split import Split
 from rethink.files import write_text
 from rethink.models import Classifier
 from rethink.models.layers import LocalResponseNorm
-from rethink.preprocessing import prepare
 from rethink.report.tables import Column, Table
 from rethink.runs.environment import describe
 from rethink.training.allocator import keep_freed_memory
@@ -168,7 +166,7 @@ def epochs(setting: Setting) -> Iterator[Row]:
     """Images per second of the MLP over an epoch with its evaluations, against (a)."""
     train, test = (_first(setting.data.splits[n], setting.subset) for n in ("train", "test_randomized"))
     ours, theirs = setting.model(), setting.model()
-    plain = torch.optim.SGD(theirs.network.parameters(), lr=theirs.learning_rate, momentum=theirs.momentum)
+    plain = torch.optim.SGD(theirs.network.parameters(), lr=theirs.recipe.learning_rate, momentum=0.9)
     loaders = [_pil_loader(train, shuffle=True), _pil_loader(test, shuffle=False)]
     optimizer = ours.configure_optimizers()
 
@@ -249,7 +247,7 @@ def _our_steps(model: Classifier, split: Split, *, autocast: bool) -> Callable[[
     def steps() -> Iterator[int]:
         for positions in _batches(split):
             with _autocast(autocast):
-                images = prepare(split.images, positions, split.crop)
+                images = split.prepare(positions)
                 sgd_step(network, optimizer, images, split.labels[positions], weight=1 / len(positions))
             yield len(positions)
 
@@ -268,14 +266,14 @@ def _bare_epoch(
     network.train()
     with _autocast(autocast):
         for positions in torch.randperm(len(train)).split(BATCH):
-            images = prepare(train.images, positions, train.crop)
+            images = train.prepare(positions)
             sgd_step(network, optimizer, images, train.labels[positions], weight=1 / len(positions))
     network.eval()
     with torch.inference_mode(), _autocast(autocast):
         for split in evaluated:
             evaluation = Evaluation()
-            for some in torch.arange(len(split)).split(EVALUATION_CHUNK):
-                logits = network(prepare(split.images, some, split.crop))
+            for some in torch.arange(len(split)).split(500):
+                logits = network(split.prepare(some))
                 evaluation.update(logits, split.labels[some], split.true_labels[some], split.corrupted[some])
             evaluation.compute()
 
@@ -287,11 +285,9 @@ class PILImages(Dataset[tuple[Tensor, int]]):
     """A split image by image, as torchvision's data sets give them."""
 
     def __init__(self, split: Split) -> None:
-        self.images = split.images.numpy()
+        self.images = split.read(torch.arange(len(split))).numpy()
         self.labels = split.labels.tolist()
-        self.transform = transforms.Compose(
-            [transforms.CenterCrop(split.crop), transforms.ToTensor(), self.standardize]
-        )
+        self.transform = transforms.Compose([transforms.CenterCrop(28), transforms.ToTensor(), self.standardize])
 
     @staticmethod
     def standardize(image: Tensor) -> Tensor:
@@ -310,7 +306,7 @@ def _pil_loader(split: Split, *, shuffle: bool) -> DataLoader[tuple[Tensor, int]
 
 def _pil_steps(model: Classifier, split: Split) -> Callable[[], Iterator[int]]:
     network = _stock(model.network)
-    optimizer = torch.optim.SGD(network.parameters(), lr=model.learning_rate, momentum=model.momentum)
+    optimizer = torch.optim.SGD(network.parameters(), lr=model.recipe.learning_rate, momentum=0.9)
     loader = _pil_loader(split, shuffle=True)
 
     def steps() -> Iterator[int]:
@@ -355,7 +351,7 @@ def _plain_steps(model: Classifier, split: Split) -> Callable[[], Iterator[int]]
 
     def steps() -> Iterator[int]:
         for positions in _batches(split):
-            images = prepare(split.images, positions, split.crop).contiguous()
+            images = split.prepare(positions).contiguous()
             sgd_step(network, optimizer, images, split.labels[positions], weight=1 / len(positions))
             yield len(positions)
 

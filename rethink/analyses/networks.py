@@ -14,7 +14,6 @@ from rethink.data import ImageDataModule
 from rethink.data.split import Split
 from rethink.errors import UserError
 from rethink.models import Classifier
-from rethink.preprocessing import prepare
 from rethink.runs.run import Run
 from rethink.runs.weights import final_weights, weights_of_epoch
 
@@ -36,13 +35,13 @@ class Network:
 
     def inputs(self, split: Split, positions: torch.Tensor) -> torch.Tensor:
         """What the network sees of some examples of a split, (b, C, H, W) float32."""
-        return prepare(split.images, positions, split.crop, crop_first=self.model.crop_first)
+        return split.prepare(positions, self.model.switches.for_evaluation)
 
     @torch.no_grad()
     def logits(self, split: Split) -> torch.Tensor:
         """Logits (n, K) of all examples of a split, in its order."""
-        some = torch.arange(len(split)).split(_CHUNK)
-        return torch.cat([self.model.network(self.inputs(split, positions)).float() for positions in some])
+        chunks = torch.arange(len(split)).split(_CHUNK)
+        return torch.cat([self.model.network(self.inputs(split, positions)).float() for positions in chunks])
 
 
 def at_the_end(run: Run) -> Network:
@@ -71,7 +70,9 @@ def _with_weights(run: Run, file: Path, more: str) -> Network:
         raise UserError(f"{file} is not there. Make it: {command}")
     model = _model(run)
     state = torch.load(file, map_location="cpu", weights_only=True)["state_dict"]
-    model.network.load_state_dict({k.removeprefix("network."): v for k, v in state.items() if k.startswith("network.")})
+    averaged = any(name.startswith("average.") for name in state)  # the weights that were evaluated
+    prefix = "average." if averaged else "network."
+    model.network.load_state_dict({k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)})
     return _network(run, model)
 
 
@@ -79,10 +80,10 @@ def _network(run: Run, model: Classifier) -> Network:
     model.network.to(memory_format=torch.channels_last)
     model.eval()
     data = data_of(run)
-    found = data.digests["train"]
-    if found != (expected := run.record["data"].get("digests", {}).get("train", found)):
+    digest = data.digests["train"]
+    if digest != (expected := run.record["data"].get("digests", {}).get("train", digest)):
         raise UserError(
-            f"{run.path} was trained on other data: its digest is {expected[:12]}, here it is {found[:12]}. "
+            f"{run.path} was trained on other data: its digest is {expected[:12]}, here it is {digest[:12]}. "
             "Has the data set changed, or the randomization? Train the run anew with --force."
         )
     return Network(run, model, data)
@@ -106,9 +107,15 @@ def _set_up(described: str, folder: str | None) -> ImageDataModule:
 
 def _model(run: Run) -> Classifier:
     spec, data = (run.record["config"][part] for part in ("model", "data"))
+    options = dict(spec.get("init_args") or {})
+    if options.get("recipe"):
+        options["recipe"] = _built(options["recipe"])
     # The data set them when the run began, after its configuration was noted.
-    linked = {"image_shape": _class(data["class_path"]).image_shape, "num_classes": run.num_classes}
-    model: Classifier = _class(spec["class_path"])(**(spec.get("init_args") or {}) | linked)
+    shape = run.record["data"].get("image_shape") or getattr(_class(data["class_path"]), "image_shape", None)
+    if not isinstance(shape, list | tuple):  # neither the record says it nor the class
+        shape = data_of(run).image_shape
+    linked = {"image_shape": tuple(shape), "num_classes": run.num_classes}
+    model: Classifier = _class(spec["class_path"])(**options | linked)
     return model
 
 

@@ -4,13 +4,32 @@ from typing import Any
 
 from lightning.pytorch import Trainer
 
-from rethink.callbacks.measurement import Measurement, data_of, training_set
+from rethink.callbacks.measurement import Measurement
 
 COLUMNS = {
     "clean_accuracy": "train_clean/accuracy",
     "corrupted_accuracy": "train_corrupted/accuracy",
     "recovered": "train_corrupted/recovered",
 }
+
+
+class CorruptedPart:
+    """How the clean and the corrupted part of a training set are fitted at the last evaluation.
+
+    Args:
+        probability: With which a label was corrupted; None where there is no one probability.
+        corrupted: Number of training labels drawn anew.
+        changed: Number that really differ.
+    """
+
+    def __init__(self, probability: float | None, corrupted: int, changed: int) -> None:
+        self.drawn = {"probability": probability, "corrupted": corrupted, "changed": changed}
+        self.measured: dict[str, Any] = {}
+
+    def update(self, epoch: int, step: int, metrics: dict[str, float]) -> None:
+        """Takes an epoch's numbers, unless no label is corrupted or the training set was not evaluated."""
+        if self.drawn["corrupted"] and "train/loss" in metrics:
+            self.measured = self.drawn | {name: metrics.get(column) for name, column in COLUMNS.items()}
 
 
 class LabelCorruption(Measurement):
@@ -25,23 +44,30 @@ class LabelCorruption(Measurement):
     part = "label_corruption"
 
     def __init__(self) -> None:
-        self.measured: dict[str, Any] = {}
+        self.corruption: CorruptedPart | None = None
+        self._restored: dict[str, Any] = {}
 
     def measure(self, trainer: Trainer, epoch: int, step: int, metrics: dict[str, float]) -> None:
-        train = training_set(trainer)
-        if not train.corrupted.any() or "train/loss" not in metrics:  # an epoch without an evaluation
-            return
-        self.measured = {
-            "probability": getattr(data_of(trainer).randomization, "probability", None),
-            "corrupted": int(train.corrupted.sum()),
-            "changed": int((train.labels != train.true_labels).sum()),
-        } | {name: metrics.get(column) for name, column in COLUMNS.items()}
+        if self.corruption is None:
+            self.corruption = _corruption(trainer)
+            self.corruption.measured = self._restored
+        self.corruption.update(epoch, step, metrics)
 
     def summary(self) -> dict[str, Any]:
-        return self.measured
+        return self._restored if self.corruption is None else self.corruption.measured
 
     def state_dict(self) -> dict[str, Any]:
-        return self.measured
+        return self.summary()
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.measured = state_dict
+        self._restored = state_dict
+
+
+def _corruption(trainer: Trainer) -> CorruptedPart:
+    """Of the run's training set; nothing is corrupted in a loader of any other kind."""
+    data = getattr(trainer, "datamodule", None)
+    if data is None:
+        return CorruptedPart(None, 0, 0)
+    train = data.splits["train"]
+    changed = int((train.labels != train.true_labels).sum())
+    return CorruptedPart(getattr(data.randomization, "probability", None), int(train.corrupted.sum()), changed)

@@ -1,16 +1,19 @@
 """What every measuring callback has in common: it reads the epoch's exact numbers, and writes a part of the record."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from rethink.data import ImageDataModule
-from rethink.data.split import Split
-from rethink.models import Classifier
+if TYPE_CHECKING:  # a measurement needs neither data nor models to be imported
+    from rethink.data import ImageDataModule
+    from rethink.data.split import Split
 
 
 class Measurement(Callback):
-    """A callback that measures at the end of each epoch and whose `summary` is a part of the record."""
+    """A callback that measures at the end of each epoch and whose `summary` is a part of the record.
+
+    It cannot change what is trained, so it does not make another run.
+    """
 
     part: str
     """Key of the summary in record.json."""
@@ -24,17 +27,17 @@ class Measurement(Callback):
         raise NotImplementedError
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Hands the epoch's numbers to `measure` (Lightning calls this)."""
-        assert isinstance(pl_module, Classifier)
-        self.measure(trainer, trainer.current_epoch + 1, trainer.global_step, pl_module.epoch_metrics)
+        """Hands the epoch's numbers, those of any module that has `epoch_metrics`, to `measure`."""
+        metrics: dict[str, float] = pl_module.epoch_metrics  # type: ignore[assignment]
+        self.measure(trainer, trainer.current_epoch + 1, trainer.global_step, metrics)
 
 
-def data_of(trainer: Trainer) -> ImageDataModule:
+def data_of(trainer: Trainer) -> "ImageDataModule":
     """The data module of a run."""
     data: ImageDataModule = trainer.datamodule  # type: ignore[attr-defined]
     return data
 
 
-def training_set(trainer: Trainer) -> Split:
+def training_set(trainer: Trainer) -> "Split":
     """The randomized training set of a run."""
     return data_of(trainer).splits["train"]

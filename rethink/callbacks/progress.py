@@ -9,8 +9,6 @@ from lightning.pytorch.callbacks import ProgressBar
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from rethink.models import Classifier
-
 REFRESH_SECONDS = 0.25
 LINE = "{epoch}  {rate}  loss {loss}  train {train}  test {test}  {left} left"
 
@@ -71,11 +69,10 @@ class ProgressDisplay(ProgressBar):
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Takes the epoch's accuracies up."""
-        assert isinstance(pl_module, Classifier)
-        metrics = pl_module.epoch_metrics
+        metrics: dict[str, float] = pl_module.epoch_metrics  # type: ignore[assignment]
         self._fields["loss"] = _number(metrics.get("train/loss", metrics.get("online/loss")))
         self._fields["train"] = _percent(metrics.get("train/accuracy", metrics.get("online/accuracy")))
-        self._fields["test"] = _percent(metrics.get("test/accuracy"))
+        self._fields["test"] = _percent(metrics.get("test/accuracy", metrics.get("validation/accuracy")))
         self._update(trainer, trainer.current_epoch + 1)
         if self.enabled and self._live is None and time.monotonic() - self._printed >= self.log_every_seconds:
             self._print()
@@ -103,7 +100,7 @@ class ProgressDisplay(ProgressBar):
     def _total_steps(trainer: Trainer) -> float:
         loader: Any = trainer.train_dataloader
         epochs = trainer.max_epochs if trainer.max_epochs not in (None, -1) else float("inf")
-        total: float = loader.steps * epochs
+        total: float = getattr(loader, "steps", trainer.num_training_batches) * epochs
         return min(total, trainer.max_steps) if trainer.max_steps != -1 else total
 
     def _print(self) -> None:

@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 
 from rethink import randomness
-from rethink.data.split import Split
+from rethink.data.split import Split, SplitBatch
 
 
 @dataclass(frozen=True)
 class Block:
-    """Consecutive batches of an epoch, trained in one call of `training_step`.
+    """Consecutive batches of an epoch, trained in one call of `training_step` and made one after another.
 
     positions: for each batch, (b,) int64 places in the split of the examples of this rank.
     sizes: for each batch, the number of its examples over all ranks.
@@ -23,6 +23,13 @@ class Block:
     epoch: int
     positions: tuple[Tensor, ...]
     sizes: tuple[int, ...]
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    def __iter__(self) -> Iterator[SplitBatch]:
+        for positions, size in zip(self.positions, self.sizes, strict=True):
+            yield self.split.batch(positions, self.epoch, size)
 
     def to(self, device: torch.device, non_blocking: bool = False) -> "Block":
         """The same block on a device (Lightning calls this)."""
@@ -70,33 +77,21 @@ class TrainingBatches:
         if self.leave_out is not None:
             batches = tuple(batch[batch != self.leave_out] for batch in batches)
         for block in range(done, len(self)):
-            some = batches[block * self.steps_per_call : (block + 1) * self.steps_per_call]
+            chosen = batches[block * self.steps_per_call : (block + 1) * self.steps_per_call]
             yield Block(
                 self.split,
                 epoch,
-                tuple(batch[self.rank :: self.ranks].clone() for batch in some),
-                tuple(len(batch) for batch in some),
+                tuple(batch[self.rank :: self.ranks].clone() for batch in chosen),
+                tuple(len(batch) for batch in chosen),
             )
 
 
 @dataclass(frozen=True)
-class Chunk:
-    """Consecutive examples of a split, evaluated together."""
-
-    split: Split
-    positions: Tensor
-
-    def to(self, device: torch.device, non_blocking: bool = False) -> "Chunk":
-        """The same chunk on a device (Lightning calls this)."""
-        return Chunk(self.split.to(device), self.positions.to(device, non_blocking=non_blocking))
-
-
-@dataclass(frozen=True)
 class EvaluationBatches:
-    """A split in order, in chunks of a fixed size; a rank takes whole chunks, all ranks equally many.
+    """A split in order, in batches of a fixed size; a rank takes whole batches, all ranks equally many.
 
-    So an example is in the same chunk for any number of ranks, and its logits are the same to the last bit. Where
-    the chunks do not go round, the last ones are empty: Lightning would leave a rank without any out of the
+    So an example is in the same batch for any number of ranks, and its logits are the same to the last bit. Where
+    the batches do not go round, the last ones are empty: Lightning would leave a rank without any out of the
     evaluation, and the others would wait for its sums for ever.
     """
 
@@ -108,7 +103,7 @@ class EvaluationBatches:
     def __len__(self) -> int:
         return math.ceil(math.ceil(len(self.split) / self.size) / self.ranks)
 
-    def __iter__(self) -> Iterator[Chunk]:
-        for chunk in range(self.rank, len(self) * self.ranks, self.ranks):
-            first = min(chunk * self.size, len(self.split))
-            yield Chunk(self.split, torch.arange(first, min(first + self.size, len(self.split))))
+    def __iter__(self) -> Iterator[SplitBatch]:
+        for number in range(self.rank, len(self) * self.ranks, self.ranks):
+            first = min(number * self.size, len(self.split))
+            yield self.split.batch(torch.arange(first, min(first + self.size, len(self.split))))

@@ -1,7 +1,9 @@
 """The LightningDataModule that every data set shares: subset, hold out, randomize once, keep on the device."""
 
+from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import torch
 from jsonargparse.typing import NonNegativeInt, PositiveInt
@@ -10,20 +12,37 @@ from torch import Tensor
 
 from rethink import randomness
 from rethink.data.batches import EvaluationBatches, TrainingBatches
-from rethink.data.split import Split
+from rethink.data.pipelines.cifar import CifarPipeline
+from rethink.data.pipelines.pipeline import Pipeline
+from rethink.data.split import PixelChange, ResidentSplit, Split, StreamedSplit
 from rethink.data.store import Arrays
 from rethink.errors import UserError
 from rethink.randomization import Randomization, TrueLabels
 from rethink.randomization.randomization import Part
 from rethink.training import lightning_internals
 
-EVALUATION_CHUNK = 500  # images evaluated together: fits the caches of a CPU, fills a GPU at these sizes
+
+class Streams(NamedTuple):
+    """A data set whose images are read when a batch asks for them.
+
+    Attributes:
+        train_images: Reads training images: (b,) int64 indices -> (b, H, W, C) uint8, all of one size.
+        train_labels: (N,) int64.
+        test_images: Reads test images.
+        test_labels: (M,) int64.
+    """
+
+    train_images: Callable[[Tensor], Tensor]
+    train_labels: Tensor
+    test_images: Callable[[Tensor], Tensor]
+    test_labels: Tensor
 
 
 class ImageDataModule(LightningDataModule):
-    """Images with classes, randomized once and resident as tensors on the training device.
+    """Images with classes, randomized once. Where they fit, they are resident on the training device.
 
-    A data set is a subclass with `load`, in a file of its own, and a config in configs/data/.
+    A data set is a subclass with `load`, in a file of its own, and a config in configs/data/. Images with another way
+    to the network override `pipeline`.
 
     Args:
         randomization: What is done to labels or pixels, once. Default: TrueLabels.
@@ -37,6 +56,8 @@ class ImageDataModule(LightningDataModule):
         seed: Seed of the batch order; set it through `seed_everything`.
         steps_per_call: Optimizer steps in one call of `training_step`, hence between two points at which the run can
             be saved. Does not change the result.
+        evaluation_batch_size: Images that are evaluated together. 500 fit the caches of a CPU and fill a GPU at these
+            sizes of images.
         root: Folder of the data sets. Default: $RETHINK_DATA, or data/.
     """
 
@@ -54,6 +75,7 @@ class ImageDataModule(LightningDataModule):
         leave_out: NonNegativeInt | None = None,
         seed: int = 0,
         steps_per_call: PositiveInt = 16,
+        evaluation_batch_size: PositiveInt = 500,
         root: Path | None = None,
     ) -> None:
         super().__init__()
@@ -66,6 +88,7 @@ class ImageDataModule(LightningDataModule):
         self.leave_out = leave_out
         self.seed = seed
         self.steps_per_call = steps_per_call
+        self.evaluation_batch_size = PositiveInt(evaluation_batch_size)
         self.root = root  # None: the store knows its default
         self.splits: dict[str, Split] = {}
         self.digests: dict[str, str] = {}
@@ -73,19 +96,41 @@ class ImageDataModule(LightningDataModule):
     # What a data set defines.
 
     image_shape: tuple[int, int, int]
-    """(channels, height, width) of what the network sees."""
+    """(channels, height, width) of what the network sees. Where neither class nor constructor says it, as loaded."""
     num_classes: int
+    """Number of classes. Where neither class nor constructor says it, the largest training label, and class 0."""
 
-    def load(self) -> Arrays:
+    if not TYPE_CHECKING:  # a type checker would take any name for an attribute
+
+        def __getattr__(self, name: str) -> Any:
+            """Reads off the data what is not said, when it is first asked for."""
+            if name == "image_shape":
+                images = _reader(self._loaded, "train")(torch.arange(1))
+                self.image_shape = tuple(self.pipeline(images.shape[1]).shown(images).permute(0, 3, 1, 2).shape[1:])
+            elif name == "num_classes":
+                self.num_classes = int(self._loaded.train_labels.max()) + 1
+            else:
+                raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+            return vars(self)[name]
+
+    def load(self) -> Arrays | Streams:
         """All original images and labels."""
         raise NotImplementedError(f"{type(self).__name__} does not say how to load its images.")
+
+    def pipeline(self, side: int) -> Pipeline:
+        """What the images go through before the network.
+
+        Args:
+            side: Height and width of the stored images.
+        """
+        return CifarPipeline(side, self.crop, self._untouched_margin if side > self.crop else None)
 
     # What Lightning calls.
 
     def setup(self, stage: str | None = None) -> None:
         """Builds the splits once; they do not depend on the stage, the rank or the training seed."""
         if not self.splits:
-            self.splits = self._build(self.load())
+            self.splits = self._build()
             self.digests = {name: split.digest() for name, split in self.splits.items()}
         if self.trainer is not None:
             device = self.trainer.strategy.root_device
@@ -105,7 +150,7 @@ class ImageDataModule(LightningDataModule):
 
     def val_dataloader(self) -> list[EvaluationBatches]:
         """Every split, in the order of `evaluated`."""
-        return [EvaluationBatches(split, EVALUATION_CHUNK, *self._ranks()) for split in self.splits.values()]
+        return [EvaluationBatches(split, self.evaluation_batch_size, *self._ranks()) for split in self.splits.values()]
 
     def test_dataloader(self) -> list[EvaluationBatches]:
         """The same as for validation: the training set's own accuracy is half of the paper's point."""
@@ -114,7 +159,7 @@ class ImageDataModule(LightningDataModule):
     def predict_dataloader(self) -> EvaluationBatches:
         """The test set, untouched."""
         split = self.splits["test" if "test" in self.splits else "test_randomized"]
-        return EvaluationBatches(split, EVALUATION_CHUNK, *self._ranks())
+        return EvaluationBatches(split, self.evaluation_batch_size, *self._ranks())
 
     def state_dict(self) -> dict[str, Any]:
         """The digests go into every checkpoint."""
@@ -131,18 +176,32 @@ class ImageDataModule(LightningDataModule):
 
     # How the splits are built.
 
-    def _build(self, arrays: Arrays) -> dict[str, Split]:
-        train, validation = self._choose_training(len(arrays.train_labels))
+    @cached_property
+    def _loaded(self) -> Arrays | Streams:
+        """Kept from when it is first asked for until the splits are built."""
+        return self.load()
+
+    @property
+    def _untouched_margin(self) -> str | None:
+        """The randomization that leaves what is around the centre of an image as it was."""
+        partly = self.randomization.randomizes_images and self.randomization.region == "centre"
+        return type(self.randomization).__name__ if partly else None
+
+    def _build(self) -> dict[str, Split]:
+        loaded = self._loaded
+        _ = self.image_shape, self.num_classes  # read off the data while it is here
+        train, validation = self._choose_training(len(loaded.train_labels))
         self._check_leave_out(len(train))
-        test = _choose(len(arrays.test_labels), self.test_size, self.subset_seed, "test", "test_size")
+        test = _choose(len(loaded.test_labels), self.test_size, self.subset_seed, "test", "test_size")
         splits = {
-            "train": self._split("train", arrays, "train", train, self.randomization),
-            "test_randomized": self._split("test_randomized", arrays, "test", test, self.randomization),
+            "train": self._split("train", "train", train, self.randomization),
+            "test_randomized": self._split("test_randomized", "test", test, self.randomization),
         }
         if self.randomization.randomizes_images:  # otherwise the two test sets differ in labels only, which both keep
-            splits["test"] = self._split("test", arrays, "test", test, TrueLabels())
+            splits["test"] = self._split("test", "test", test, TrueLabels())
         if len(validation):
-            splits["validation"] = self._split("validation", arrays, "train", validation, self.randomization)
+            splits["validation"] = self._split("validation", "train", validation, self.randomization)
+        del self._loaded
         return splits
 
     def _choose_training(self, available: int) -> tuple[Tensor, Tensor]:
@@ -171,22 +230,18 @@ class ImageDataModule(LightningDataModule):
                 f"batches of {self.batch_size} make one of a single example. Choose another --data.train_size."
             )
 
-    def _split(self, name: str, arrays: Arrays, part: Part, index: Tensor, randomization: Randomization) -> Split:
-        if part == "train":
-            images, true_labels = arrays.train_images[index], arrays.train_labels[index]
-        else:
-            images, true_labels = arrays.test_images[index], arrays.test_labels[index]
+    def _split(self, name: str, part: Part, index: Tensor, randomization: Randomization) -> Split:
+        loaded = self._loaded
+        read, read_training = _reader(loaded, part), _reader(loaded, "train")
+        everything = torch.arange(len(loaded.train_labels)).split(1000)
+        true_labels = (loaded.train_labels if part == "train" else loaded.test_labels)[index]
         labels, corrupted = randomization.labels(true_labels, index, self.num_classes, part)
-        if randomization.randomizes_images:
-            window = (slice(None), ...) if randomization.region == "full" else self._window(images)
-            pixels = randomization.images(images[window], index, part, arrays.train_images[window])
-            images = images.to(pixels.dtype)
-            images[window] = pixels
-        return Split(name, images, labels, true_labels, corrupted, index, self.crop)
-
-    def _window(self, images: Tensor) -> tuple[slice, slice, slice]:
-        top, left = ((side - self.crop) // 2 for side in images.shape[1:3])
-        return slice(None), slice(top, top + self.crop), slice(left, left + self.crop)
+        pipeline = self.pipeline(read(index[:1]).shape[1])
+        change = PixelChange(randomization, part, pipeline, lambda: map(read_training, everything))
+        described = (name, labels, true_labels, corrupted, index, pipeline)
+        if isinstance(loaded, Arrays):
+            return ResidentSplit(*described, images=change(read(index), index))
+        return StreamedSplit(*described, source=read, change=change)
 
     # The process.
 
@@ -196,6 +251,12 @@ class ImageDataModule(LightningDataModule):
     def _trainer(self) -> Any:
         assert self.trainer is not None, "batches are drawn by a Trainer"
         return self.trainer
+
+
+def _reader(loaded: Arrays | Streams, part: Part) -> Callable[[Tensor], Tensor]:
+    """Gives the original images of some indices of a part."""
+    images = loaded.train_images if part == "train" else loaded.test_images
+    return images.__getitem__ if isinstance(images, Tensor) else images
 
 
 def _choose(available: int, wanted: int | None, seed: int, purpose: str, option: str) -> Tensor:

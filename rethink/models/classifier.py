@@ -1,8 +1,10 @@
 """The LightningModule that every architecture shares: one SGD step, one evaluation, all switches."""
 
+import copy
 import math
-from collections.abc import Iterator
-from typing import Any, Literal, cast
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any, Literal
 
 import torch
 from jsonargparse.typing import ClosedUnitInterval, NonNegativeFloat, PositiveFloat, PositiveInt
@@ -10,25 +12,30 @@ from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 
 from rethink import randomness
-from rethink.data.batches import Block, Chunk
-from rethink.data.split import Split
-from rethink.errors import UserError
+from rethink.data.batch import Batch, PlainBatch
+from rethink.data.batches import Block
+from rethink.data.pipelines.pipeline import Augmentation, Switches
+from rethink.data.split import SplitBatch
 from rethink.models.initialization import initialize
-from rethink.models.layers import Dropout
+from rethink.models.layers import key_dropout
 from rethink.models.pretrained import take_over
-from rethink.preprocessing import Augmentation, AugmentationDraws, prepare
 from rethink.training import lightning_internals
 from rethink.training.metrics import Evaluation, OnlineMean
+from rethink.training.recipes import SGD, Recipe
+from rethink.training.recipes.recipe import STEPS_PER_PAPER_EPOCH, refuse_unused
 from rethink.training.step import sgd_step
 
-STEPS_PER_PAPER_EPOCH = 391  # ceil(50000 / 128): Figures 1a and 2b are plotted at multiples of it
+_RECIPE_OPTIONS = ("learning_rate", "momentum", "decay", "decay_steps", "staircase")
 
 
 class Classifier(LightningModule):
-    """An image classifier trained as in Appendix A: SGD with momentum, learning rate times 0.95 per epoch.
+    """An image classifier trained as in Appendix A, or by another recipe: SGD with momentum, 0.95 per epoch.
 
     An architecture is a subclass that builds `self.network`, a plain nn.Module from (B, C, H, W) to logits (B, K),
     and sets its default learning rate. Nothing else is tuned, and nothing between true and random labels.
+
+    It trains on the data modules of this package and on the (images, labels) of any DataLoader, preprocessed. On
+    those, `train` is the mean over the minibatches as they were trained on.
 
     Args:
         learning_rate: Learning rate at the first step.
@@ -41,6 +48,8 @@ class Classifier(LightningModule):
         decay: Factor on the learning rate per `decay_steps`.
         decay_steps: Optimizer steps between two factors: an epoch of the paper, also for smaller training sets.
         staircase: Whether the factor applies at once every `decay_steps`, or little by little.
+        recipe: How to train in another way, such as Adam with a rate of its own. The options `learning_rate`,
+            `momentum`, `decay`, `decay_steps` and `staircase` are the paper's recipe; another one has its own.
         crop_first: Whether images are cropped and then standardized (Appendix A), or the other way round.
         initialization: "recipe" is what the contemporary recipe of this architecture drew (see the architecture); the
             others are drawn for all layers alike, with zero biases.
@@ -62,6 +71,7 @@ class Classifier(LightningModule):
         decay: PositiveFloat = 0.95,
         decay_steps: PositiveInt = STEPS_PER_PAPER_EPOCH,
         staircase: bool = True,
+        recipe: Recipe | None = None,
         crop_first: bool = True,
         initialization: Literal["recipe", "glorot_uniform", "he_normal", "truncated_normal"] = "recipe",
         weights_from: str | None = None,
@@ -71,27 +81,31 @@ class Classifier(LightningModule):
     ) -> None:
         super().__init__()
         self.automatic_optimization = False  # many steps in one call of `training_step`
-        # Checked, and plain numbers again: the optimizer's options are in the checkpoint, which loads nothing else.
-        self.learning_rate = float(PositiveFloat(learning_rate))
+        paper = SGD(
+            learning_rate, momentum, schedule="exponential", decay=decay, decay_steps=decay_steps, staircase=staircase
+        )
+        if recipe is not None:
+            refuse_unused(recipe, type(self), {name: getattr(paper, name) for name in _RECIPE_OPTIONS})
+        self.recipe: Recipe = recipe or paper
         self.weight_decay = float(NonNegativeFloat(weight_decay))
         self.weight_decay_on = weight_decay_on
-        self.augmentation: Augmentation = augmentation
-        self.momentum = float(ClosedUnitInterval(momentum))
-        self.decay = decay
-        self.decay_steps = decay_steps
-        self.staircase = staircase
         self.crop_first = crop_first
+        self.switches = Switches(augmentation, crop_first, seed)
         self.initialization = initialization
         self.weights_from = weights_from
         self.seed = seed
         channels, height, width = image_shape
         self.image_shape = (channels, height, width)
         self.num_classes = num_classes
+        self.average: nn.Module | None = None
+        """The network with averaged weights, where the recipe has one: it is evaluated instead."""
         self.online = OnlineMean()
-        self.evaluations: nn.ModuleList = nn.ModuleList()
+        self.evaluations: dict[str, Evaluation] = {}
         self.epoch_metrics: dict[str, float] = {}
         """What the last epoch measured, as exact numbers, by the names of the history's columns."""
-        self._draws: tuple[int, AugmentationDraws | None] | None = None
+        self._rates: list[float] = []  # learning rates of the optimizer's groups, before the schedule
+        self._plain = False  # whether the last batch was of a loader of any other kind than ours
+        self._ready = False
 
     # What an architecture may override.
 
@@ -122,7 +136,7 @@ class Classifier(LightningModule):
         return logits
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """SGD with momentum; the weight decay is on its layers only."""
+        """The recipe's optimizer; the weight decay is on its layers only."""
         decayed: list[nn.Parameter] = []
         if self.weight_decay > 0:
             decayed = {
@@ -135,106 +149,119 @@ class Classifier(LightningModule):
             {"params": [p for p in self.network.parameters() if p not in chosen], "weight_decay": 0.0},
             {"params": decayed, "weight_decay": self.weight_decay},
         ]
-        return torch.optim.SGD(
-            [group for group in groups if group["params"]], lr=self.learning_rate, momentum=self.momentum, fused=True
-        )
+        optimizer = self.recipe.optimizer([group for group in groups if group["params"]])
+        self._rates = [group["lr"] for group in optimizer.param_groups]
+        return optimizer
 
     def learning_rate_at(self, step: int) -> float:
         """Learning rate of the optimizer step number `step`, from 0."""
-        epochs = step // self.decay_steps if self.staircase else step / self.decay_steps
-        return float(self.learning_rate * self.decay**epochs)
+        return self.recipe.learning_rate * self.recipe.factor(step)
 
-    def training_step(self, block: Block, batch_idx: int) -> Tensor:
-        """Takes an SGD step for each batch of the block; returns the mean loss of the last one."""
+    def training_step(self, data: Block | Sequence[Tensor], batch_idx: int) -> Tensor:
+        """Takes an SGD step for each batch of a block, or for a plain batch; returns the mean loss of the last one."""
         optimizer = self.optimizers(use_pl_optimizer=False)
         assert isinstance(optimizer, torch.optim.Optimizer)
-        draws = self._augmentation_draws(block.split, block.epoch)
-        first = self.trainer.global_step
-        ranks = self.trainer.world_size
-        batches = list(zip(block.positions, block.sizes, strict=True))
-        if self.trainer.max_steps != -1:
-            batches = batches[: self.trainer.max_steps - first]
-        results = []
-        for step, (positions, size) in enumerate(batches, start=first):
-            for group in optimizer.param_groups:
-                group["lr"] = self.learning_rate_at(step)
-            self._key_dropout(step)
-            images = prepare(block.split.images, positions, block.split.crop, draws=draws, crop_first=self.crop_first)
+        first, ranks = self.trainer.global_step, self.trainer.world_size
+        self._plain = not isinstance(data, Block)
+        batches: Iterable[Batch] = data if isinstance(data, Block) else [PlainBatch.of(data, ranks)]
+        results, examples, loss_of = [], 0, 1
+        left = None if self.trainer.max_steps == -1 else self.trainer.max_steps - first
+        for step, batch in enumerate(islice(batches, left), start=first):
+            for group, rate in zip(optimizer.param_groups, self._rates, strict=True):
+                group["lr"] = rate * self.recipe.factor(step)
+            key_dropout(self.network, self.device, self.seed, step, self.global_rank)
+            labels = batch.labels
             # An example has the weight 1 / size for any number of ranks: DDP takes the mean of their gradients.
             result = sgd_step(
                 self.network,
                 optimizer,
-                images,
-                block.split.labels[positions],
-                weight=ranks / size,
+                batch.prepare(self.switches),
+                labels,
+                weight=ranks / batch.size,
                 # Lightning's backward is what averages over processes; alone it would only cost time.
                 backward=self.manual_backward if ranks > 1 else Tensor.backward,
+                label_smoothing=self.recipe.label_smoothing,
             )
+            if self.average is not None:
+                self.recipe.update_average(self.average, self.network, step)
             results.append(result)
+            loss_of = len(labels)
+            examples += loss_of
         losses, corrects = map(torch.stack, zip(*results, strict=True))
-        self.online.update(losses, corrects, sum(len(positions) for positions, _ in batches))
-        lightning_internals.count_steps(self.trainer, len(batches))
-        return losses[-1] / max(len(positions), 1)
+        self.online.update(losses, corrects, examples)
+        lightning_internals.count_steps(self.trainer, len(results))
+        return losses[-1] / max(loss_of, 1)
 
-    def on_train_batch_end(self, outputs: Any, batch: Block, batch_idx: int) -> None:
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
         """Ends the online mean with the epoch, before the evaluation."""
         if lightning_internals.ends_epoch(self.trainer):
-            self._note("online", self.online.compute())
-            self.epoch_metrics["learning_rate"] = self.learning_rate_at(self.trainer.global_step - 1)
+            self._note("train" if self._plain else "online", self.online.compute())
+            optimizer = self.optimizers(use_pl_optimizer=False)
+            assert isinstance(optimizer, torch.optim.Optimizer)
+            self.epoch_metrics["learning_rate"] = optimizer.param_groups[0]["lr"]
             self.online.reset()
             if self.trainer.global_step == self.trainer.max_steps:
                 self.trainer.should_stop = True  # Lightning evaluates an epoch that `max_steps` cuts off only so
+
+    def on_train_epoch_end(self) -> None:
+        """Logs what was trained on plain batches, for which there is no history."""
+        if "train/loss" in self.epoch_metrics and "online/loss" not in self.epoch_metrics:
+            self.log_dict(
+                {name: self.epoch_metrics[name] for name in ("train/loss", "train/accuracy", "learning_rate")}
+            )
 
     # The evaluation: at the end of every epoch, of the training set as randomized and of both test sets.
 
     def on_validation_epoch_start(self) -> None:
         """Starts from zero, also after an interrupted evaluation."""
-        for evaluation in self._evaluations():
-            evaluation.reset()
+        self.evaluations = {}
 
-    def validation_step(self, chunk: Chunk, batch_idx: int, dataloader_idx: int = 0) -> None:
-        """Evaluates a chunk of the split number `dataloader_idx`."""
-        split, positions = chunk.split, chunk.positions
-        logits = self._logits(chunk)
-        self._evaluations()[dataloader_idx].update(
-            logits, split.labels[positions], split.true_labels[positions], split.corrupted[positions]
-        )
+    def validation_step(self, data: SplitBatch | Sequence[Tensor], batch_idx: int, dataloader_idx: int = 0) -> None:
+        """Evaluates a batch of the loader number `dataloader_idx`."""
+        batch: Batch = data if isinstance(data, SplitBatch) else PlainBatch.of(data)
+        self._plain = batch.name is None
+        stage = "test" if self.trainer.testing else "validation"
+        name = batch.name or (f"{stage}_{dataloader_idx}" if dataloader_idx else stage)
+        if name not in self.evaluations:
+            self.evaluations[name] = Evaluation().to(self.device)
+        self.evaluations[name].update(self._logits(batch), batch.labels, batch.true_labels, batch.corrupted)
 
     def on_validation_epoch_end(self) -> None:
         """Notes and logs what was measured, under the names of the history's columns."""
-        for split, evaluation in zip(self._splits().values(), self._evaluations(), strict=True):
-            self._note(split.name, evaluation.compute(), split)
+        for name, evaluation in self.evaluations.items():
+            self._note(name, evaluation.compute())
         if not self.trainer.sanity_checking:
             finite = {k: v for k, v in self.epoch_metrics.items() if math.isfinite(v)}
-            self.log_dict(finite, logger=self.trainer.state.fn != "fit")  # while fitting, History logs whole rows
+            if self._plain:
+                finite = {name: value for name, value in finite.items() if name.split("/")[0] in self.evaluations}
+            # While fitting on our data, History logs whole rows.
+            self.log_dict(finite, logger=self._plain or self.trainer.state.fn != "fit")
 
     on_test_epoch_start = on_validation_epoch_start
     test_step = validation_step
     on_test_epoch_end = on_validation_epoch_end
 
-    def predict_step(self, chunk: Chunk, batch_idx: int) -> dict[str, Tensor]:
-        """Index, true label, prediction and its probability of each example of a chunk."""
-        probability, predicted = self._logits(chunk).float().softmax(1).max(1)
-        split, positions = chunk.split, chunk.positions
-        return {
-            "index": split.index[positions].cpu(),
-            "true_label": split.true_labels[positions].cpu(),
-            "predicted": predicted.cpu(),
-            "probability": probability.cpu(),
-        }
+    def predict_step(self, data: SplitBatch | Sequence[Tensor], batch_idx: int) -> dict[str, Tensor]:
+        """Index (where it is known), true label, prediction and its probability of each example of a batch."""
+        batch: Batch = data if isinstance(data, SplitBatch) else PlainBatch.of(data)
+        probability, predicted = self._logits(batch).float().softmax(1).max(1)
+        columns = {"true_label": batch.true_labels, "predicted": predicted, "probability": probability}
+        if batch.index is not None:
+            columns = {"index": batch.index} | columns
+        return {name: column.cpu() for name, column in columns.items()}
 
-    def _logits(self, chunk: Chunk) -> Tensor:
-        split = chunk.split
-        logits: Tensor = self.network(prepare(split.images, chunk.positions, split.crop, crop_first=self.crop_first))
+    def _logits(self, batch: Batch) -> Tensor:
+        network = self.network if self.average is None else self.average
+        logits: Tensor = network(batch.prepare(self.switches.for_evaluation))
         return logits
 
-    def _note(self, name: str, measured: dict[str, float], split: Split | None = None) -> None:
+    def _note(self, name: str, measured: dict[str, float]) -> None:
         """Adds what was measured to `epoch_metrics`."""
         metrics = {f"{name}/loss": measured["loss"], f"{name}/accuracy": measured["accuracy"]}
-        if name == "test_randomized" and "test" not in self._splits():  # one set of images, labels of both kinds
+        if name == "test_randomized" and "test" not in self.evaluations:  # one set of images, labels of both kinds
             metrics |= {"test/loss": measured["true_loss"], "test/accuracy": measured["true_accuracy"]}
-        if split is not None and name == "train" and split.corrupted.any():
-            if not split.corrupted.all():
+        if name == "train" and math.isfinite(measured.get("corrupted_accuracy", math.nan)):
+            if math.isfinite(measured["clean_accuracy"]):
                 metrics["train_clean/accuracy"] = measured["clean_accuracy"]
             metrics["train_corrupted/accuracy"] = measured["corrupted_accuracy"]
             metrics["train_corrupted/recovered"] = measured["recovered"]
@@ -243,29 +270,13 @@ class Classifier(LightningModule):
     # Set-up, and what a checkpoint holds besides the weights.
 
     def setup(self, stage: str) -> None:
-        """Checks the switches against the data, before anything runs."""
-        train = self._splits()["train"]
-        randomization = self.trainer.datamodule.randomization  # type: ignore[attr-defined]
-        margin = train.images.shape[1] - train.crop
-        if "random_crop" in self.augmentation and margin == 0:
-            raise UserError(
-                f"augmentation {self.augmentation!r} needs images larger than the window of {train.crop}x{train.crop} "
-                "that the network sees, and these are not. Use --model.augmentation none or flip_rotate."
-            )
-        untouched_margin = margin > 0 and randomization.randomizes_images and randomization.region != "full"
-        if untouched_margin and self.augmentation != "none":
-            raise UserError(
-                f"augmentation {self.augmentation!r} would show the network the untouched margin around the "
-                f"randomized centre of {type(randomization).__name__}. Add --data.randomization.region full."
-            )
-        if untouched_margin and not self.crop_first:
-            raise UserError(
-                "crop_first False would standardize with the untouched margin around the randomized centre of "
-                f"{type(randomization).__name__}. Add --data.randomization.region full."
-            )
-        self.draw_initial_weights()
-        self.network.to(memory_format=torch.channels_last)
-        self.evaluations = nn.ModuleList(Evaluation() for _ in self._splits()).to(self.device)
+        """Draws the weights that training starts from, once."""
+        if not self._ready:
+            self._ready = True
+            self.draw_initial_weights()
+            self.network.to(memory_format=torch.channels_last)
+            if self.recipe.average is not None:
+                self.average = copy.deepcopy(self.network).requires_grad_(False)
 
     def on_train_epoch_start(self) -> None:
         """Forgets the last epoch's measurements."""
@@ -280,26 +291,3 @@ class Classifier(LightningModule):
         """Takes the online mean up again, on one rank."""
         for name, value in checkpoint.get("online", {}).items():
             getattr(self.online, name).fill_(value if self.global_rank == 0 else 0)
-
-    def _evaluations(self) -> list[Evaluation]:
-        return cast(list[Evaluation], self.evaluations)
-
-    def _splits(self) -> dict[str, Split]:
-        splits: dict[str, Split] = self.trainer.datamodule.splits  # type: ignore[attr-defined]
-        return splits
-
-    def _augmentation_draws(self, split: Split, epoch: int) -> AugmentationDraws | None:
-        """The epoch's draws, on the device of the images, made once an epoch."""
-        if self._draws is None or self._draws[0] != epoch:
-            margin = split.images.shape[1] - split.crop
-            draws = AugmentationDraws.draw(self.augmentation, self.seed, epoch, split.index.cpu().numpy(), margin)
-            self._draws = epoch, draws and draws.to(split.images.device)
-        return self._draws[1]
-
-    def _key_dropout(self, step: int) -> None:
-        """Keys the masks of a step by (seed, step, rank, layer)."""
-        for number, layer in enumerate(self.network.modules()):
-            if isinstance(layer, Dropout) and layer.p > 0:
-                if layer.generator is None or layer.generator.device != self.device:
-                    layer.generator = torch.Generator(self.device)
-                layer.generator.manual_seed(randomness.key(self.seed, "dropout", step, self.global_rank, number))

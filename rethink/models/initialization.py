@@ -25,25 +25,33 @@ def initialize(network: nn.Module, name: str, generator: torch.Generator | None)
 
     Args:
         network: Its convolutions and fully connected layers are drawn.
-        name: `glorot_uniform`; `he_normal`; or `truncated_normal`, with the deviation 0.1 of TF-slim's Inception.
+        name: `glorot_uniform`; `he_normal`; or `truncated_normal`, with TF-slim's deviations for Inception: 0.01 for
+            the logits, which are the last fully connected layer, and 0.1 for all others.
         generator: Of the draws.
     """
-    for module in network.modules():
-        if isinstance(module, nn.Conv2d | nn.Linear):
-            match name:
-                case "glorot_uniform":
-                    glorot_uniform(module, generator)
-                case "he_normal":
-                    he_normal(module, generator)
-                case _:
-                    truncated_normal(module, 0.1, 0.0, generator)
+    layers = [module for module in network.modules() if isinstance(module, nn.Conv2d | nn.Linear)]
+    logits = next((layer for layer in reversed(layers) if isinstance(layer, nn.Linear)), None)
+    for module in layers:
+        match name:
+            case "glorot_uniform":
+                glorot_uniform(module, generator)
+            case "he_normal":
+                he_normal(module, generator)
+            case _:
+                truncated_normal(module, 0.01 if module is logits else 0.1, 0.0, generator)
 
 
 @torch.no_grad()
 def he_normal(module: nn.Conv2d | nn.Linear, generator: torch.Generator | None) -> None:
-    """Normal with variance 2 / fan out (kernel area x outputs), zero bias: the wide residual networks' own."""
-    fan_out = module.weight[0].numel() // module.weight.shape[1] * module.weight.shape[0]
-    module.weight.normal_(0.0, (2.0 / fan_out) ** 0.5, generator=generator)
+    """Normal, zero bias, with variance 2 / fan (He et al. 2015).
+
+    The fan of a convolution is its kernel area x outputs, as in the wide residual networks. That of a fully connected
+    layer is its inputs: with its outputs, a network of few classes would start at a loss of 30.
+    """
+    fan = module.weight.shape[1]
+    if isinstance(module, nn.Conv2d):
+        fan = module.weight[0, 0].numel() * module.weight.shape[0]
+    module.weight.normal_(0.0, (2.0 / fan) ** 0.5, generator=generator)
     _fill_bias(module, 0.0)
 
 

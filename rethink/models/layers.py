@@ -11,6 +11,8 @@ import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from rethink import randomness
+
 
 def same_padding(size: int, kernel: int, stride: int) -> tuple[int, int]:
     """Padding (before, after) of one dimension under TensorFlow's SAME."""
@@ -172,3 +174,12 @@ class Dropout(nn.Module):
             return F.dropout(x, self.p)
         kept = torch.rand(x.shape, generator=self.generator, device=x.device) >= self.p
         return x * kept / (1 - self.p)
+
+
+def key_dropout(network: nn.Module, device: torch.device, seed: int, step: int, rank: int) -> None:
+    """Keys the masks of a step by (seed, step, rank, layer), so that they are the same after a resume."""
+    for number, layer in enumerate(network.modules()):
+        if isinstance(layer, Dropout) and layer.p > 0:
+            if layer.generator is None or layer.generator.device != device:
+                layer.generator = torch.Generator(device)
+            layer.generator.manual_seed(randomness.key(seed, "dropout", step, rank, number))

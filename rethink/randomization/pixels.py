@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from rethink import randomness
-from rethink.randomization.randomization import Part, Randomization
+from rethink.randomization.randomization import Part, PixelCounts, Randomization
 
 Scope = Literal["pixels", "values"]
 Region = Literal["centre", "full"]
@@ -35,7 +35,7 @@ class ShuffledPixels(Randomization):
         self.scope = scope
         self.region = region
 
-    def images(self, images: Tensor, index: Tensor, part: Part, reference: Tensor) -> Tensor:
+    def images(self, images: Tensor, index: Tensor, part: Part, counts: PixelCounts) -> Tensor:
         items = _items(images, self.scope)
         order = randomness.permutation(randomness.key(self.seed, "shuffle"), items.shape[1])
         return items[:, randomness.tensor(order)].view_as(images)
@@ -59,14 +59,14 @@ class RandomPixels(Randomization):
         self.scope = scope
         self.region = region
 
-    def images(self, images: Tensor, index: Tensor, part: Part, reference: Tensor) -> Tensor:
+    def images(self, images: Tensor, index: Tensor, part: Part, counts: PixelCounts) -> Tensor:
         items = _items(images, self.scope)
         stream = randomness.key(self.seed, "permute", part)
         shuffled = torch.empty_like(items)
-        for some in torch.arange(len(items)).split(_CHUNK):
-            order = randomness.permutations(stream, index[some].numpy(), items.shape[1])
+        for chunk in torch.arange(len(items)).split(_CHUNK):
+            order = randomness.permutations(stream, index[chunk].numpy(), items.shape[1])
             where = randomness.tensor(order)[:, :, None].expand(-1, -1, items.shape[2])
-            shuffled[some] = items[some].gather(1, where)
+            shuffled[chunk] = items[chunk].gather(1, where)
         return shuffled.view_as(images)
 
 
@@ -91,13 +91,13 @@ class GaussianPixels(Randomization):
         self.statistics = statistics
         self.region = region
 
-    def images(self, images: Tensor, index: Tensor, part: Part, reference: Tensor) -> Tensor:
-        mean, deviation = _statistics(reference, per_channel=self.statistics == "channel")
+    def images(self, images: Tensor, index: Tensor, part: Part, counts: PixelCounts) -> Tensor:
+        mean, deviation = _statistics(counts, per_channel=self.statistics == "channel")
         stream = randomness.key(self.seed, "gaussian", part)
         noise = torch.empty(images.shape, dtype=torch.float32)
-        for some in torch.arange(len(images)).split(_CHUNK):
-            draws = randomness.normal(stream, index[some].numpy(), images[0].numel())
-            noise[some] = randomness.tensor(draws).view_as(noise[some])
+        for chunk in torch.arange(len(images)).split(_CHUNK):
+            draws = randomness.normal(stream, index[chunk].numpy(), images[0].numel())
+            noise[chunk] = randomness.tensor(draws).view_as(noise[chunk])
         return noise.mul_(deviation).add_(mean)
 
 
@@ -106,13 +106,11 @@ def _items(images: Tensor, scope: Scope) -> Tensor:
     return images.flatten(1, 2) if scope == "pixels" else images.flatten(1)[:, :, None]
 
 
-def _statistics(reference: Tensor, *, per_channel: bool) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation of uint8 images, exact, from the counts of the 256 values of each channel."""
+def _statistics(counts: PixelCounts, *, per_channel: bool) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation, exact, from the counts of the 256 values of each channel."""
     values = torch.arange(256, dtype=torch.float64)
-    counts = torch.stack([channel.reshape(-1).bincount(minlength=256) for channel in reference.unbind(-1)]).double()
-    if not per_channel:
-        counts = counts.sum(0, keepdim=True)
-    share = counts / counts.sum(1, keepdim=True)
+    share = counts.counts.double() if per_channel else counts.counts.double().sum(0, keepdim=True)
+    share = share / share.sum(1, keepdim=True)
     mean = share @ values
     variance = share @ values**2 - mean**2
     return mean.float(), variance.sqrt().float()

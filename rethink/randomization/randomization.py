@@ -1,11 +1,34 @@
 """What every randomization of the paper's Section 2 is: a frozen transformation of labels or of images."""
 
+from collections.abc import Callable, Iterable
+from functools import cached_property
 from typing import Any, Literal
 
+import torch
 from torch import Tensor
 
 Part = Literal["train", "test"]
 """Where an example comes from. Held-out validation images are training images and are drawn as such."""
+
+
+class PixelCounts:
+    """How often each value occurs in the original training images. They are counted when this is first asked for.
+
+    Args:
+        chunks: Gives all of these images, (b, height, width, channels) uint8 at a time.
+    """
+
+    def __init__(self, chunks: Callable[[], Iterable[Tensor]]) -> None:
+        self._chunks = chunks
+
+    @cached_property
+    def counts(self) -> Tensor:
+        """(channels, 256) int64."""
+        counts = [
+            torch.stack([channel.reshape(-1).bincount(minlength=256) for channel in chunk.unbind(-1)])
+            for chunk in self._chunks()
+        ]
+        return torch.stack(counts).sum(0)
 
 
 class Randomization:
@@ -29,14 +52,15 @@ class Randomization:
         """The labels to train on, (n,) int64, and which were corrupted (drawn anew, perhaps equal), (n,) bool."""
         return labels, labels.new_zeros(labels.shape).bool()
 
-    def images(self, images: Tensor, index: Tensor, part: Part, reference: Tensor) -> Tensor:
+    def images(self, images: Tensor, index: Tensor, part: Part, counts: PixelCounts) -> Tensor:
         """The images to train on.
 
         Args:
-            images: (n, height, width, channels), values in [0, 255], the region that is to be randomized.
+            images: (n, height, width, channels), values in [0, 255], the region that is to be randomized. A few
+                images or all: what becomes of one does not depend on the others.
             index: (n,) index of each image in its part of the whole data set.
             part: Which part the images come from.
-            reference: The same region of all original training images, (N, height, width, channels) uint8.
+            counts: Of the values of the same region of all original training images.
         """
         return images
 

@@ -15,6 +15,7 @@ def sgd_step(
     *,
     weight: float,
     backward: Callable[[Tensor], None] = Tensor.backward,
+    label_smoothing: float = 0.0,
 ) -> tuple[Tensor, Tensor]:
     """Forward, cross-entropy in float32, backward, update.
 
@@ -25,12 +26,13 @@ def sgd_step(
         labels: (B,) int64.
         weight: Weight of an example in the gradient; 1 / (size of the batch) is the mean.
         backward: Computes the gradients (a strategy's own, where gradients are averaged over processes).
+        label_smoothing: Share of the target that is spread evenly over all classes.
 
     Returns:
         Summed loss and number of correct predictions, on the device, from before the update.
     """
     logits = network(images).float()
-    loss = F.cross_entropy(logits, labels, reduction="sum")
+    loss = F.cross_entropy(logits, labels, reduction="sum", label_smoothing=label_smoothing)
     optimizer.zero_grad()
     backward(loss * weight)
     optimizer.step()

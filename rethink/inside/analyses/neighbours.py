@@ -13,7 +13,6 @@ from rethink.data import ImageDataModule
 from rethink.discovery import subclasses
 from rethink.errors import UserError, did_you_mean
 from rethink.inside.neighbours import nearest_differently_labelled
-from rethink.preprocessing import prepare
 from rethink.randomization import Randomization
 
 _CHUNK = 500  # images that are prepared together
@@ -55,7 +54,7 @@ class NearestNeighbours(Analysis):
         data.setup()
         train = data.splits["train"]
         chunks = torch.arange(len(train)).split(_CHUNK)
-        images = torch.cat([prepare(train.images, chunk, train.crop).flatten(1) for chunk in chunks])
+        images = torch.cat([train.prepare(chunk).flatten(1) for chunk in chunks])
         order = randomness.permutation(randomness.key(self.seed, "neighbours"), len(train))
         queries = torch.from_numpy(order[: self.queries])
         nearest = []

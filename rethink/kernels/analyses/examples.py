@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+import torch
 from torch import Tensor
 
 from rethink import data, randomness
@@ -41,7 +42,7 @@ class Examples:
             raise UserError(f"--n {n} is more than the {len(train)} training images of {dataset}. Choose fewer.")
         order = randomness.permutation(randomness.key(seed, "order of the points"), len(train))
         chosen = randomness.tensor(order)[:n]
-        images, index = train.images[chosen], train.index[chosen]
+        images, index = train.read(chosen), train.index[chosen]
         if pair := duplicates(images):
             first, second = sorted(int(index[position]) for position in pair)
             raise UserError(
@@ -52,7 +53,7 @@ class Examples:
             "true labels": train.true_labels[chosen],
             "random labels": train.labels[chosen],
         }
-        return cls(images, labels, index, test.images, test.true_labels, module.num_classes)
+        return cls(images, labels, index, test.read(torch.arange(len(test))), test.true_labels, module.num_classes)
 
     @property
     def n(self) -> int:

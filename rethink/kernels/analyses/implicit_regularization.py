@@ -21,7 +21,6 @@ from rethink.errors import UserError
 from rethink.kernels.analyses.examples import Dataset, Labels
 from rethink.kernels.descent import adam, logarithmic, sgd
 from rethink.kernels.least_squares import LOSSES, LeastSquares, Loss, hessian, spectrum
-from rethink.preprocessing import prepare
 from rethink.randomization import RandomLabels, TrueLabels
 
 MINIMUM_NORM = "minimum norm"
@@ -168,14 +167,14 @@ class _RandomLayer:
     @classmethod
     def drawn(cls, d: int, split: Split, seed: int) -> Self:
         """For the images of a split."""
-        size = split.crop**2 * split.images.shape[3]
+        size = split.prepare(torch.arange(1)).numel()
         drawn = randomness.normal(randomness.key(seed, "random features"), np.arange(d), size)
         # A standardized image has |x|^2 = size, and a ReLU keeps half of the square.
         return cls(randomness.tensor(drawn).T * math.sqrt(2 / (size * d)))
 
     def features(self, split: Split, positions: slice = slice(None)) -> Tensor:
         """Of some images of a split as a network sees them, (n, d) float64."""
-        images = prepare(split.images, torch.arange(len(split))[positions], split.crop).flatten(1)
+        images = split.prepare(torch.arange(len(split))[positions]).flatten(1)
         return (images @ self.weights).relu_().double()
 
 

@@ -14,7 +14,6 @@ from rethink.analyses.analysis import Analysis, Context, Result
 from rethink.data import CIFAR10, MNIST, FashionMNIST, ImageDataModule
 from rethink.data.catalog import DATASETS
 from rethink.errors import UserError
-from rethink.preprocessing import prepare
 from rethink.randomization import RandomLabels
 from rethink.theorem1.networks import DeepReLU, TwoLayerReLU, weights_bound, weights_of, width_bound
 from rethink.theorem1.sample import DIRECTIONS, Sample
@@ -87,7 +86,7 @@ class FiniteSampleExpressivity(Analysis):
         train = data.splits["train"]
         points = torch.empty(self.n, int(np.prod(data.image_shape)))
         for chunk in torch.arange(self.n).split(_CHUNK):
-            points[chunk] = prepare(train.images, chunk, train.crop).flatten(1)
+            points[chunk] = train.prepare(chunk).flatten(1)
         return points, train.labels
 
     def _drawn(self) -> tuple[Tensor, Tensor]:

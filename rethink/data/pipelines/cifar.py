@@ -1,4 +1,4 @@
-"""Preprocessing and augmentation of Appendix A, batched and on the device of the images.
+"""The pipeline of Appendix A: preprocessing and augmentation, batched and on the device of the images.
 
 Divide by 255, crop the centre to 28x28, standardize each image; with an augmentation, another window or a flip and a
 rotation before. Images enter as they are stored, (B, H, W, C) with values in [0, 255], and leave as (B, C, 28, 28) in
@@ -6,7 +6,7 @@ channels_last memory, float32. What is drawn is drawn per (seed, epoch, index of
 """
 
 from dataclasses import dataclass
-from typing import Literal, Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -15,47 +15,69 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rethink import randomness
-
-Augmentation = Literal["none", "random_crop", "flip_rotate", "random_crop_flip_rotate"]
+from rethink.data.pipelines.pipeline import Augmentation, Pipeline, Switches
+from rethink.errors import UserError
 
 MAX_ROTATION = 25.0  # degrees (Table 4)
 
 
-def prepare(
-    images: Tensor,
-    positions: Tensor,
-    crop: int,
-    *,
-    draws: "AugmentationDraws | None" = None,
-    crop_first: bool = True,
-) -> Tensor:
-    """What the network sees of images[positions]: (B, C, crop, crop) float32.
+@dataclass(frozen=True)
+class CifarPipeline(Pipeline):
+    """Crop, then standardize, with an augmentation before.
+
+    side: Height and width of the stored images. crop: side of the window that the network sees. untouched_margin: the
+    randomization that changed the centre window only, so that an augmentation would show the original beside it.
+    """
+
+    side: int = 32
+    crop: int = 28
+    untouched_margin: str | None = None
+
+    def check(self, switches: Switches) -> None:
+        if "random_crop" in switches.augmentation and self.side == self.crop:
+            raise UserError(
+                f"augmentation {switches.augmentation!r} needs images larger than the window of {self.crop}x{self.crop}"
+                " that the network sees, and these are not. Use --model.augmentation none or flip_rotate."
+            )
+        if self.untouched_margin and (switches.augmentation != "none" or not switches.crop_first):
+            refused = f"augmentation {switches.augmentation!r} would show the network"
+            if switches.augmentation == "none":
+                refused = "crop_first False would standardize with"
+            raise UserError(
+                f"{refused} the untouched margin around the randomized centre of {self.untouched_margin}. "
+                "Add --data.randomization.region full."
+            )
+
+    def shown(self, images: Tensor) -> Tensor:
+        return _centre(images, self.crop)
+
+    def draw(self, switches: Switches, epoch: int, index: NDArray[np.int64]) -> "AugmentationDraws | None":
+        return AugmentationDraws.draw(switches.augmentation, switches.seed, epoch, index, self.side - self.crop)
+
+    def __call__(self, images: Tensor, switches: Switches, draws: Any = None) -> Tensor:
+        return prepare(images, self.crop, draws=draws, crop_first=switches.crop_first)
+
+
+def prepare(images: Tensor, crop: int, *, draws: "AugmentationDraws | None" = None, crop_first: bool = True) -> Tensor:
+    """What the network sees of images: (B, C, crop, crop) float32.
 
     Args:
-        images: (N, H, W, C), uint8 or float32.
-        positions: (B,) which of them.
+        images: (B, H, W, C), uint8 or float32.
         crop: Side of the window.
-        draws: The epoch's augmentation of all N images; None is the centre crop.
+        draws: The augmentation of these images; None is the centre crop.
         crop_first: Crop, then standardize (Appendix A), or the other way round (code of the paper's time).
     """
-    batch = images.index_select(0, positions)
-    height, width = batch.shape[1:3]
-    top, left = (height - crop) // 2, (width - crop) // 2
-    centre = draws is None or draws.offset is None
-    if centre and crop_first and (draws is None or draws.flip is None):
-        batch = batch[:, top : top + crop, left : left + crop]  # the common case, before the images become floats
-    batch = batch.float().div_(255)  # in place: `index_select` made a copy
+    if crop_first and (draws is None or (draws.offset is None and draws.flip is None)):
+        images = _centre(images, crop)  # the common case, before the images become floats
+    images = images / 255 if images.is_floating_point() else images.float().div_(255)
     if draws is not None and draws.flip is not None:
-        batch = _flip_rotate(batch, draws.flip[positions], draws.angle[positions])
+        images = _flip_rotate(images, draws.flip, draws.angle)
     if not crop_first:
-        batch = standardize(batch)
-    if draws is not None and draws.offset is not None:
-        batch = _windows(batch, draws.offset[positions], crop)
-    elif batch.shape[1] > crop:
-        batch = batch[:, top : top + crop, left : left + crop]
+        images = standardize(images)
+    images = _centre(images, crop) if draws is None or draws.offset is None else _windows(images, draws.offset, crop)
     if crop_first:
-        batch = standardize(batch)
-    return batch.permute(0, 3, 1, 2)
+        images = standardize(images)
+    return images.permute(0, 3, 1, 2)
 
 
 def standardize(images: Tensor) -> Tensor:
@@ -72,7 +94,7 @@ def standardize(images: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class AugmentationDraws:
-    """One epoch's draws for all n images of a training set; None for what the augmentation leaves alone.
+    """An epoch's draws for n images; None for what the augmentation leaves alone.
 
     offset: (n, 2) int64, top and left of the window. flip: (n,) bool. angle: (n,) float32, radians.
     """
@@ -111,6 +133,17 @@ class AugmentationDraws:
         """The same draws on a device."""
         offset, flip = (None if t is None else t.to(device) for t in (self.offset, self.flip))
         return AugmentationDraws(offset, flip, self.angle.to(device))
+
+    def at(self, positions: Tensor) -> "AugmentationDraws":
+        """The draws of some of the images."""
+        offset, flip = (None if t is None else t[positions] for t in (self.offset, self.flip))
+        return AugmentationDraws(offset, flip, self.angle[positions])
+
+
+def _centre(images: Tensor, crop: int) -> Tensor:
+    """(B, H, W, C) -> (B, crop, crop, C), the centre window."""
+    top, left = ((side - crop) // 2 for side in images.shape[1:3])
+    return images[:, top : top + crop, left : left + crop]
 
 
 def _windows(images: Tensor, offset: Tensor, crop: int) -> Tensor:

@@ -1,0 +1,61 @@
+"""What every pipeline is: images as they are stored go in, what the network takes comes out."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
+from typing import Any, Literal, Protocol, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+Augmentation = Literal["none", "random_crop", "flip_rotate", "random_crop_flip_rotate"]
+
+
+@dataclass(frozen=True)
+class Switches:
+    """What a model asks of the pipeline of its data.
+
+    augmentation: Which one. crop_first: whether images are cropped and then standardized. seed: of the draws.
+    """
+
+    augmentation: Augmentation = "none"
+    crop_first: bool = True
+    seed: int = 0
+
+    @property
+    def for_evaluation(self) -> "Switches":
+        """The same without augmentation."""
+        return replace(self, augmentation="none")
+
+
+class Draws(Protocol):
+    """What an augmentation draws for some examples in an epoch."""
+
+    def to(self, device: torch.device) -> Self:
+        """The same draws on a device."""
+
+    def at(self, positions: Tensor) -> Self:
+        """Those of the examples at these positions, (b,) int64."""
+
+
+class Pipeline(ABC):
+    """Makes stored images into what a network takes, batched and on the device of the images."""
+
+    def check(self, switches: Switches) -> None:  # noqa: B027  (a pipeline without restrictions is fine)
+        """Refuses switches that make no sense with this data, by a UserError."""
+
+    def shown(self, images: Tensor) -> Tensor:
+        """The part of stored images that a network sees without augmentation, which a split's digest is of."""
+        return images
+
+    def draw(self, switches: Switches, epoch: int, index: NDArray[np.int64]) -> Any:
+        """The draws of an epoch for the examples of these indices, (n,); None where nothing is drawn.
+
+        An example's draw depends on the seed, the epoch and its index alone.
+        """
+        return None
+
+    @abstractmethod
+    def __call__(self, images: Tensor, switches: Switches, draws: Any = None) -> Tensor:
+        """What the network takes, (b, C, H, W) float32, of stored images and the draws of these images."""
