@@ -115,6 +115,38 @@ def test_an_unknown_name_is_answered_with_the_nearest(runs, capsys):
     )
 
 
+OWN = """
+from rethink.analyses.analysis import Analysis, Context, Result
+
+
+class Cubes(Analysis):
+    \"\"\"Adds up cubes.
+
+    Args:
+        n: How many.
+        seed: Not used.
+    \"\"\"
+
+    def __init__(self, n: int = 3, seed: int = 0) -> None:
+        super().__init__(seed)
+        self.n = n
+
+    def analyse(self, context: Context) -> Result:
+        return Result({"sum": sum(k**3 for k in range(self.n))})
+"""
+
+
+def test_an_analysis_outside_the_package_is_named_by_its_path(runs, tmp_path, monkeypatch, capsys):
+    (tmp_path / "my_analyses.py").write_text(OWN)
+    monkeypatch.syspath_prepend(tmp_path)
+    main(["analyze", "my_analyses.Cubes", "--n", "4"])
+    (folder,) = (runs / "analyses").iterdir()
+    found = Analysed.open(folder)
+    assert (found.name, found.values["sum"]) == ("Cubes", 36)
+    assert "there is no analysis my_analyses.Squares: " in refused("my_analyses.Squares", capsys=capsys)
+    assert "json.JSONDecoder is no analysis" in refused("json.JSONDecoder", capsys=capsys)
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [

@@ -17,7 +17,13 @@ from rethink.complexity import rademacher as complexity
 from rethink.complexity.analyses.capacity import Capacity
 from rethink.complexity.analyses.norm_measures import NormMeasures
 from rethink.complexity.analyses.stability import UniformStability
-from rethink.complexity.analyses.weight_layers import WeightLayer, fold_batch_norm, pooled_values, weight_layers
+from rethink.complexity.analyses.weight_layers import (
+    architecture_of,
+    fold_batch_norm,
+    weight_layers,
+    without_local_response_norm,
+)
+from rethink.complexity.norms import WeightLayer
 from rethink.complexity.rank_correlation import Correlation, correlate
 from rethink.data import Synthetic
 from rethink.data.batches import Block, TrainingBatches
@@ -96,16 +102,19 @@ def test_bounds_by_the_rademacher_complexity():
 
 def test_the_architectures_of_the_paper():
     found = {
-        "inception": capacity.Architecture.of(SmallInceptionNetwork(), SHAPE),
-        "alexnet": capacity.Architecture.of(SmallAlexNetNetwork(), SHAPE),
-        "mlp": capacity.Architecture.of(MLPNetwork(), SHAPE),
-        "mlp3": capacity.Architecture.of(MLPNetwork(hidden_sizes=[512] * 3), SHAPE),
+        "inception": architecture_of(SmallInceptionNetwork(), SHAPE),
+        "alexnet": architecture_of(SmallAlexNetNetwork(), SHAPE),
+        "mlp": architecture_of(MLPNetwork(), SHAPE),
+        "mlp3": architecture_of(MLPNetwork(hidden_sizes=[512] * 3), SHAPE),
     }
     assert [each.parameters for each in found.values()] == [1_649_402, 1_387_786, 1_209_866, 1_735_178]
     assert [each.layers for each in found.values()] == [12, 5, 2, 4]
     assert found["mlp"].parameters_by_layer == (2352 * 512 + 512, 5130)
     assert found["mlp"].units_by_layer == (512, 10)
     assert found["alexnet"].units_by_layer[0] == 64 * 28 * 28 + 36 * 64 * 14 * 14
+    inception = weight_layers(SmallInceptionNetwork(), SHAPE)
+    values = sum(math.prod(layer.output_shape) for layer in inception)
+    assert sum(found["inception"].units_by_layer) == values + 36 * (80 * 14 * 14 + 144 * 7 * 7)
 
 
 def test_the_upper_bound_by_hand():
@@ -164,7 +173,6 @@ def test_branches_have_one_depth():
     layers = weight_layers(SmallInceptionNetwork(), SHAPE)
     assert [each.depth for each in layers if each.name.startswith("units.1.")] == [2, 2]
     assert layers[-1].depth == 12
-    assert [shape for _, shape in pooled_values(SmallInceptionNetwork(), SHAPE)] == [80 * 14 * 14, 144 * 7 * 7]
     assert max(each.depth for each in weight_layers(WideResNetNetwork(depth=10), SHAPE)) == 1 + 3 * 2 + 1
 
 
@@ -189,7 +197,7 @@ def test_the_path_norm_of_a_small_network_is_the_sum_over_its_paths():
 
 def test_path_norms_of_all_architectures_are_finite_and_scale_with_the_last_layer():
     for network in (SmallInceptionNetwork(), SmallAlexNetNetwork(), WideResNetNetwork(depth=10)):
-        folded = fold_batch_norm(network)
+        folded = without_local_response_norm(fold_batch_norm(network))
         before = norms.path_norm(folded, SHAPE, 2)
         with torch.no_grad():
             for parameter in folded.output.parameters():

@@ -10,19 +10,18 @@ from hypothesis import strategies as st
 from scipy.linalg import solve_triangular
 
 from rethink.errors import UserError
-from rethink.theorem1 import expressivity
-from rethink.theorem1.expressivity import (
+from rethink.theorem1 import sample as line
+from rethink.theorem1.networks import (
     DeepReLU,
-    Sample,
     TwoLayerReLU,
     deep_weights,
-    project,
     sum_of_relus,
     two_layer_weights,
     weights_bound,
     weights_of,
     width_bound,
 )
+from rethink.theorem1.sample import Sample, project
 
 EPS = np.finfo(np.float64).eps
 
@@ -203,7 +202,7 @@ def test_numerics_at_size(n):
 def test_the_best_of_several_directions_is_taken(monkeypatch):
     points, targets = drawn(2000, 5)
     best = Sample.of(points, targets)
-    monkeypatch.setattr(expressivity, "DIRECTIONS", 1)
+    monkeypatch.setattr(line, "DIRECTIONS", 1)
     first = Sample.of(points, targets)
     assert not np.array_equal(best.direction, first.direction)
     assert best.smallest_gap > 2 * first.smallest_gap
@@ -255,14 +254,14 @@ def test_minus_zero_is_zero():
 
 def test_points_that_are_equal_on_one_direction_are_told_apart_on_another(monkeypatch):
     """The first direction is along the first axis, where all points are the same."""
-    usual = expressivity._directions
+    usual = line._directions
 
     def directions(seed, points):
         chosen = usual(seed, points)
         chosen[0] = torch.tensor([1.0, 0.0])
         return chosen
 
-    monkeypatch.setattr(expressivity, "_directions", directions)
+    monkeypatch.setattr(line, "_directions", directions)
     points = torch.tensor([[1.0, 5.0], [1.0, 2.0], [1.0, 3.0], [1.0, 5.0]])
     targets = torch.tensor([1.0, 2.0, 3.0, 1.0])
     sample = Sample.of(points, targets)

@@ -89,6 +89,16 @@ def test_imports_go_downwards(module):
         assert below < number or its_package == package, f"rethink.{module} imports rethink.{target}, which is above it"
 
 
+@pytest.mark.parametrize("wing", ["kernels", "inside", "complexity", "theorem1"])
+def test_the_mathematics_of_a_wing_knows_tensors_and_nothing_else(wing):
+    """Its analyses know the data, the networks and the runs; they stand beside it in `analyses/`."""
+    for module, path in MODULES.items():
+        if module.startswith(f"{wing}.") and not module.startswith(f"{wing}.analyses"):
+            others = {name for name in imported(path) if not name.startswith(f"{wing}.")}
+            assert others <= {"errors", "randomness"}, f"rethink.{module} imports {sorted(others)}"
+            assert not any(name.startswith(f"{wing}.analyses") for name in imported(path)), module
+
+
 def test_the_walk_sees_imports():
     assert {"errors", "randomness", "data.split"} <= imported(MODULES["data.datamodule"])
     assert "running.command" in imported(MODULES["cli"])  # lazily, within a function

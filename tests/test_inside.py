@@ -28,7 +28,7 @@ from rethink.inside.alignment import (
     what_it_sees,
 )
 from rethink.inside.analyses.alignment import Alignment
-from rethink.inside.analyses.layers import each_layer
+from rethink.inside.analyses.layers import layer_outputs
 from rethink.inside.analyses.neighbours import NearestNeighbours
 from rethink.inside.analyses.pictures import LayerPictures
 from rethink.inside.analyses.probes import Probes
@@ -263,7 +263,7 @@ def test_the_layers_of_a_run_are_found_by_themselves(fit: Fit, tmp_path: Path) -
     run = fit(*DATA, *NETWORK, *NOISE)
     network = at_the_end(run)
     inputs = network.inputs(network.train, torch.arange(4))
-    shapes = {name: tuple(shape) for name, shape in each_layer(network, inputs, lambda x: x.shape).items()}
+    shapes = {name: tuple(shape) for name, shape in layer_outputs(network, inputs, lambda x: x.shape).items()}
     assert shapes == {
         "input": (4, 3, 28, 28), "layer 1": (4, 64, 14, 14), "layer 2": (4, 64, 7, 7), "layer 3": (4, 384),
         "layer 4": (4, 192), "logits": (4, 10),

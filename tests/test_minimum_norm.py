@@ -161,14 +161,15 @@ def test_bad_input_is_refused_and_nothing_stays(options, message, runs, capsys):
 
 
 def test_what_does_not_fit_into_memory_is_refused_at_once(monkeypatch):
-    monkeypatch.setattr(memory, "available", lambda: 10**9)
+    monkeypatch.setattr(memory, "available", lambda device: 10**9)
     with pytest.raises(
-        UserError, match=r"--d 9000 with --n 20 needs 3\..* GB .*1\.00 GB are there\. At most --d \d{4}"
+        UserError,
+        match=r"--d 9000 features and --n 20 images needs 3\..* GB .*1\.00 GB are there\. .*fits: --d \d{4}\.",
     ):
         ImplicitRegularization(n=20, d=9000)
-    with pytest.raises(UserError, match=r"No --d fits, not even 20000: choose a smaller --n"):
+    with pytest.raises(UserError, match=r"No d fits: .* GB even with --d 20000\. A smaller --n"):
         ImplicitRegularization(n=20_000, d=30_000)
-    monkeypatch.setattr(memory, "available", lambda: None)
+    monkeypatch.setattr(memory, "available", lambda device: None)
     ImplicitRegularization(n=20, d=9000)
 
 

@@ -1,4 +1,4 @@
-"""What every analysis is: options, a computation, findings that are kept in a record."""
+"""What every analysis is: options, a computation, a result that is kept in a record."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -27,7 +27,7 @@ class Context:
 
 @dataclass(frozen=True)
 class Result:
-    """What an analysis found: `values` are what JSON can hold, `arrays` are kept beside them."""
+    """What an analysis computed: `values` are what JSON can hold, `arrays` are kept beside them."""
 
     values: Mapping[str, Any]
     arrays: Mapping[str, NDArray[Any]] = field(default_factory=dict)
@@ -70,6 +70,25 @@ class RunAnalysis(Analysis):
     def opened(self) -> list[Run]:
         """The runs' records; a UserError says how to make one that is missing."""
         return [open_run(run_id) for run_id in self.runs]
+
+
+class OneRunAnalysis(RunAnalysis):
+    """An analysis of one finished run; more are refused when it is built.
+
+    Args:
+        runs: Its run_id, or its folder, alone.
+        seed: Seed of everything that is drawn.
+    """
+
+    def __init__(self, runs: list[str], seed: int = 0) -> None:
+        super().__init__(runs, seed)
+        if len(self.runs) != 1:
+            kind = type(self).__name__
+            raise UserError(f"--runs names {len(self.runs)}, and {kind} is of one run at a time. Do them one by one.")
+
+    def opened_run(self) -> Run:
+        """The run's record; a UserError says how to make one that is missing."""
+        return open_run(self.runs[0])
 
 
 def open_run(run_id: str) -> Run:

@@ -15,7 +15,13 @@ _TRIED = 10_000  # numbers of images
 
 
 def require(
-    bytes_of: Callable[[int], int], n: int, what: str, remedy: str = "", device: torch.device | str = "cpu"
+    bytes_of: Callable[[int], int],
+    n: int,
+    what: str,
+    remedy: str = "",
+    device: torch.device | str = "cpu",
+    option: str = "n",
+    least: int = 1,
 ) -> None:
     """Refuses n where it needs more memory than there is: a UserError with both numbers and the n that fits.
 
@@ -25,15 +31,17 @@ def require(
         what: What needs the memory, such as "the kernel matrix of 60,000 images".
         remedy: How to do with less, a sentence; the n that fits is said in any case.
         device: Where it is needed.
+        option: What n is called on the command line.
+        least: The smallest n that is of use.
     """
     there = available(device)
     if there is None or bytes_of(n) <= there:
         return
     place = "" if torch.device(device).type == "cpu" else f" on {device}"
     fits = largest(bytes_of, n, there)
-    less = (
-        f"At most n = {fits:,} fits: --n {fits}." if fits else f"No n fits: {gigabytes(bytes_of(1))} even with --n 1."
-    )
+    less = f"At most {option} = {fits:,} fits: --{option} {fits}."
+    if fits < least:
+        less = f"No {option} fits: {gigabytes(bytes_of(least))} even with --{option} {least}."
     raise UserError(
         f"{what} needs {gigabytes(bytes_of(n))} of memory, and {gigabytes(there)} are there{place}. "
         f"{less}{remedy and ' '}{remedy}"
@@ -46,7 +54,7 @@ def largest(bytes_of: Callable[[int], int], n: int, there: int) -> int:
     Bytes may fall where a plan changes, so up to 10,000 numbers are tried; bisection is for the few between them.
     """
     step = max(n // _TRIED, 1)
-    low = next((some for some in range(n, 0, -step) if bytes_of(some) <= there), 0)
+    low = next((size for size in range(n, 0, -step) if bytes_of(size) <= there), 0)
     high = min(low + step - 1, n)
     while low < high:
         middle = (low + high + 1) // 2

@@ -1,8 +1,9 @@
 """VC dimension and fat-shattering dimension of the paper's networks, in numbers (Section 2.2).
 
 VC dimension: bounds of Bartlett, Harvey, Liaw and Mehrabian, "Nearly-tight VC-dimension and pseudodimension bounds for
-piecewise linear neural networks", JMLR 20 (2019). A class of networks with W parameters in L layers has at most order
-W L log W, and some network of that size has at least order W L log(W / L).
+piecewise linear neural networks", JMLR 20 (2019). A class of networks with W parameters in L layers has at most order W
+L log W, and some network of that size has at least order W L log(W / L). Checked against its abstract, which names
+Theorem 7 as the refined upper bound (Theorem 6 on arXiv, 1703.02930); its constants were not seen again.
 
 Fat-shattering dimension: a ReLU network with free weights is closed under scaling (multiply its last layer), so what
 it shatters it shatters with any margin: at every scale its fat-shattering dimension is its pseudodimension, and no
@@ -15,16 +16,10 @@ whatever the weights below. A ReLU's do not, which is why the paper says that it
 import math
 from dataclasses import dataclass
 
-from torch import nn
-
-from rethink.complexity.analyses.weight_layers import fold_batch_norm, pooled_values, weight_layers
-
-_COMPARISONS = 36  # pairs among the 9 values of a 3x3 pooling window
-
 
 @dataclass(frozen=True)
 class Architecture:
-    """What the bounds depend on.
+    """What the bounds depend on, for a network without batch norm. Local response normalization is left out of account.
 
     parameters: W, shared weights counted once. layers: L. parameters_by_layer: in the layers 1, ..., L. units_by_layer:
     values computed in each of them, with the comparisons of max pooling.
@@ -32,19 +27,6 @@ class Architecture:
 
     parameters_by_layer: tuple[int, ...]
     units_by_layer: tuple[int, ...]
-
-    @classmethod
-    def of(cls, network: nn.Module, image_shape: tuple[int, int, int]) -> "Architecture":
-        """Of a network after batch norm is folded in. Local response normalization is left out of account."""
-        folded = fold_batch_norm(network)
-        layers = weight_layers(folded, image_shape)
-        parameters, units = ([0] * max(layer.depth for layer in layers) for _ in range(2))
-        for layer in layers:
-            parameters[layer.depth - 1] += sum(p.numel() for p in layer.module.parameters())
-            units[layer.depth - 1] += math.prod(layer.output_shape)
-        for depth, values in pooled_values(folded, image_shape):
-            units[depth - 1] += _COMPARISONS * values
-        return cls(tuple(parameters), tuple(units))
 
     @property
     def parameters(self) -> int:
@@ -102,7 +84,7 @@ def vc_bound(dimension: float, examples: float, confidence: float = 0.95) -> flo
     """Bound on test minus training error with this probability; from 1 on it says nothing.
 
     sqrt(2 log(growth) / n) + sqrt(log(1 / delta) / (2 n)): Mohri, Rostamizadeh and Talwalkar, "Foundations of machine
-    learning" (2018), Corollary 3.9.
+    learning" (2018), Corollary 3.9, cited from memory.
     """
     return math.sqrt(2 * log_growth(dimension, examples) / examples) + slack(examples, confidence)
 

@@ -1,22 +1,37 @@
 """Norm and margin measures of trained networks (Neyshabur et al. 2017, Jiang et al. 2020).
 
 The paper says of norm-based bounds that they "do not seem to explain" what it found; these are those of the work that
-followed it. All take a network without batch norm (`fold_batch_norm`). Products go over all layers, those of parallel
-branches too. ReLU, pooling and local response normalization count as maps that enlarge nothing.
+followed it. All take a network whose batch norm is folded into its weights. Products go over all layers, those of
+parallel branches too. ReLU, pooling and local response normalization count as maps that enlarge nothing.
 """
 
 import copy
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from rethink import randomness
-from rethink.complexity.analyses.weight_layers import WeightLayer, without_local_response_norm
 
 _LEAST = 1e-3  # standard deviation of noise on a weight of 0, where noise is relative (Jiang et al. 2020)
 _STEPS, _PRECISION = 500, 1e-5  # of the power iteration: largest number, and relative change that ends it
+
+
+@dataclass(frozen=True)
+class WeightLayer:
+    """A convolution or a linear layer in its place.
+
+    depth: from 1, on the longest way from the input; branches side by side have the same. input_shape, output_shape:
+    of one example.
+    """
+
+    name: str
+    module: nn.Conv2d | nn.Linear
+    depth: int
+    input_shape: tuple[int, ...]
+    output_shape: tuple[int, ...]
 
 
 def margins(logits: Tensor, labels: Tensor) -> Tensor:
@@ -29,8 +44,8 @@ def margins(logits: Tensor, labels: Tensor) -> Tensor:
 def margin(logits: Tensor, labels: Tensor, share: float) -> float:
     """The margin that all but this share of the examples have: the gamma of the bounds.
 
-    A low quantile and not the minimum, which one example decides: 5 % in Neyshabur et al. (2017), 10 % in the code of
-    Dziugaite et al. (2020).
+    A low quantile and not the minimum, which one example decides: 10 % in `measures.py` of the code of Dziugaite et al.
+    (2020, github.com/nitarshan/robust-generalization-measures), 5 % in Neyshabur et al. (2017) as remembered.
     """
     return float(margins(logits.double(), labels).quantile(share))
 
@@ -79,9 +94,11 @@ def path_norm(network: nn.Module, image_shape: tuple[int, int, int], q: int) -> 
     """l1 (q = 1) or l2 (q = 2) path norm: (sum over all paths of the product of |weight| ** q) ** (1 / q).
 
     Paths go from an input or a bias to an output; the sum is the network with |weight| ** q on an input of ones
-    (Neyshabur et al. 2015). Of paths through a max pooling the largest sum goes on; mean pooling stays a mean.
+    (Neyshabur et al. 2015; so `lp_path_norm` in their github.com/bneyshabur/generalization-bounds). Of paths through a
+    max pooling the largest sum goes on; mean pooling stays a mean. The network has no local response normalization,
+    under which ones are not paths.
     """
-    powers = without_local_response_norm(network).double()
+    powers = copy.deepcopy(network).double()
     for parameter in powers.parameters():
         parameter.copy_(parameter.abs() ** q)
     device = next(powers.parameters()).device
@@ -116,7 +133,8 @@ def spectral_distance(layers: list[WeightLayer], initial: list[WeightLayer]) -> 
 def perturbed(network: nn.Module, sigma: float, draws: int, seed: int, relative: bool = False) -> Iterator[nn.Module]:
     """The network with Gaussian noise of standard deviation sigma on each weight; one copy, drawn anew each time.
 
-    With `relative` the deviation is sigma times the magnitude of the weight, plus 1e-3 (Jiang et al. 2020).
+    With `relative` the deviation is sigma times the magnitude of the weight, plus 1e-3. After Jiang et al. (2020), but
+    there, as in the code of Dziugaite et al. (2020), the variances are added: sigma^2 w^2 + 1e-6.
     """
     copied = copy.deepcopy(network)
     pairs = list(zip(copied.parameters(), network.parameters(), strict=True))
@@ -133,8 +151,8 @@ def perturbed(network: nn.Module, sigma: float, draws: int, seed: int, relative:
 def pac_bayes(sharpness: float, squared_norm: float, sigma: float, examples: int) -> float:
     """Expected sharpness plus |w|^2 / (2 sigma^2 n): the form of a linear (Catoni-type) PAC-Bayes bound.
 
-    The terms are those of Neyshabur et al. (2017), whose bound takes the root of the second: the Kullback-Leibler
-    divergence of the perturbed weights from a prior of the same variance, about 0 or about the initialization, as a
-    share of the number of examples.
+    The second term is the Kullback-Leibler divergence of the perturbed weights from a prior of the same variance, about
+    0 or about the initialization, as a share of the number of examples. Neyshabur et al. (2017) take its root; so does
+    the code of Dziugaite et al. (2020), for half of it plus log(n / sigma) + 10.
     """
     return sharpness + squared_norm / (2 * sigma**2 * examples)

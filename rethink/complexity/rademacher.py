@@ -22,7 +22,7 @@ def correlation(accuracy: float) -> float:
 
 def rademacher_estimate(by_signs: Sequence[Sequence[float]]) -> float:
     """Mean over draws of the signs of the largest correlation among the networks trained on each draw."""
-    return sum(max(found) for found in by_signs) / len(by_signs)
+    return sum(max(correlations) for correlations in by_signs) / len(by_signs)
 
 
 def estimation_error(examples: int, draws: int, confidence: float = 0.95) -> float:
@@ -38,8 +38,8 @@ def rademacher_bound(complexity: float, examples: int, confidence: float = 0.95)
     """Bound on test minus training error of a classifier into two classes, with this probability.
 
     R_n + 3 sqrt(log(2 / delta) / (2 n)) for the empirical R_n: Mohri, Rostamizadeh and Talwalkar, "Foundations of
-    machine learning" (2018), Theorem 3.5. Guessing has an error of 1/2: a network without training errors is bounded
-    to be better than that only where this is less.
+    machine learning" (2018), Theorem 3.5, cited from memory. Guessing has an error of 1/2: a network without training
+    errors is bounded to be better than that only where this is less.
     """
     return complexity + 3 * slack(examples, 1 - (1 - confidence) / 2)
 
@@ -47,6 +47,7 @@ def rademacher_bound(complexity: float, examples: int, confidence: float = 0.95)
 def linear_complexity(examples: int) -> float:
     """Upper bound on R_n of the linear functions with |h(x)| <= 1 on all x of norm r: those with |w| <= 1 / r.
 
-    1 / sqrt(n): Mohri, Rostamizadeh and Talwalkar (2018), Theorem 5.10.
+    1 / sqrt(n): Mohri, Rostamizadeh and Talwalkar (2018), Theorem 5.10, cited from memory; by Jensen's inequality,
+    for R_n is at most |w| / n times the mean of |sum_i sigma_i x_i|, which is at most r sqrt(n).
     """
     return 1 / math.sqrt(examples)

@@ -89,8 +89,8 @@ def _tau(x: NDArray[np.float64], y: NDArray[np.float64], counts: NDArray[np.floa
     """Tau-b of each row of counts, how often each run was drawn: a run that was drawn twice ties with itself."""
 
     def pairs(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-        found: NDArray[np.float64] = np.einsum("bi,ij,bj->b", counts, matrix, counts, optimize=True)
-        return found
+        sums: NDArray[np.float64] = np.einsum("bi,ij,bj->b", counts, matrix, counts, optimize=True)
+        return sums
 
     with np.errstate(invalid="ignore", divide="ignore"):
         tau: NDArray[np.float64] = pairs(x * y) / np.sqrt(pairs(x * x) * pairs(y * y))

@@ -7,10 +7,10 @@ that is seen on one data set bounds beta from below, for both. The mean change o
 labels (hypothesis stability), and may tell them apart.
 """
 
-import math
-
 import torch
 from torch import Tensor
+
+from rethink.complexity.capacity import slack
 
 
 def probability_loss(logits: Tensor, labels: Tensor) -> Tensor:
@@ -34,14 +34,15 @@ def largest_change(before: Tensor, after: Tensor) -> Tensor:
 def stability_bound(beta: float, examples: int, confidence: float = 0.95) -> float:
     """Bound on test minus training loss, for a loss in [0, 1], with this probability; from 1 on it says nothing.
 
-    2 beta + (4 n beta + 1) sqrt(log(1 / delta) / (2 n)): Bousquet and Elisseeff (2002), Theorem 12.
+    2 beta + (4 n beta + M) sqrt(log(1 / delta) / (2 n)) for a loss of at most M = 1: Bousquet and Elisseeff (2002), the
+    bound for uniform stability (Theorem 12; the form was checked, the number is from memory).
     """
-    return 2 * beta + (4 * examples * beta + 1) * math.sqrt(math.log(1 / (1 - confidence)) / (2 * examples))
+    return 2 * beta + (4 * examples * beta + 1) * slack(examples, confidence)
 
 
 def useful_stability(examples: int, confidence: float = 0.95) -> float:
     """The largest beta for which that bound is under 1; 0 where there is none."""
-    root = math.sqrt(math.log(1 / (1 - confidence)) / (2 * examples))
+    root = slack(examples, confidence)
     return max(0.0, (1 - root) / (2 + 4 * examples * root))
 
 

@@ -3,6 +3,9 @@
 The covariance of the weights is aligned with that of the data if every eigenspace of the data's lies in one of the
 weights': if, along the principal components of the data, the weights are uncorrelated. How large they are along each
 component is free; independent Gaussian initial weights, equally large in all directions, are aligned with anything.
+
+That definition was checked against a summary of the paper; its misalignment score is given here as remembered, and is
+what follows from the distance in `misalignment`.
 """
 
 from collections.abc import Iterable
@@ -58,11 +61,11 @@ def misalignment_of_aligned(components: int, units: int) -> float:
 def misalignment_when_turned(weights: Tensor, seed: int, times: int = 20) -> float:
     """Mean `misalignment` of the same weights turned at random: principal components that point anywhere."""
     draws = randomness.generator(randomness.key(seed, "turns", len(weights)))
-    found = []
+    turned = []
     for _ in range(times):
         turn, _ = torch.linalg.qr(torch.randn(weights.shape, generator=draws, dtype=torch.float64))
-        found.append(misalignment(turn @ weights @ turn.T))
-    return sum(found) / times
+        turned.append(misalignment(turn @ weights @ turn.T))
+    return sum(turned) / times
 
 
 def first_layer(network: nn.Module) -> nn.Conv2d | nn.Linear:

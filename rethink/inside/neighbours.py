@@ -22,10 +22,10 @@ def nearest_differently_labelled(
     """
     squares = images.square().sum(1)
     nearest = []
-    for some in queries.split(block):
-        products = images[some] @ images.T
+    for part in queries.split(block):
+        products = images[part] @ images.T
         apart = products.mul_(-2).add_(squares)  # less the square of the query, which does not change the order
-        nearest.append(apart.masked_fill_(labels[some, None] == labels, torch.inf).argmin(1))
+        nearest.append(apart.masked_fill_(labels[part, None] == labels, torch.inf).argmin(1))
     positions = torch.cat(nearest)
     # In float64 and from the difference: a small distance is not the difference of two large squares.
     distances = torch.linalg.vector_norm(images[queries].double() - images[positions].double(), dim=1)

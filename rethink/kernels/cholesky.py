@@ -89,7 +89,7 @@ class Kept:
         return None
 
     def put(self, index: int, panel: Tensor) -> None:
-        """Told of every panel that is finished."""
+        """Takes a panel that is finished."""
 
 
 def factorize(
@@ -109,8 +109,8 @@ def factorize(
         if panel is None or panel.shape != (gram.n - part.start, part.stop - part.start):
             panel = gram.block(slice(part.start, gram.n), part, dtype)
             smallest = _ROUNDING * torch.finfo(dtype).eps * panel.diagonal()
-            for before, its in zip(panels, columns, strict=False):
-                rows = before[part.start - its.start :]
+            for before, columns_before in zip(panels, columns, strict=False):
+                rows = before[part.start - columns_before.start :]
                 panel.addmm_(rows, rows[: part.stop - part.start].T, alpha=-1)
             _factor_panel(panel, smallest, part.start, inner)
             kept.put(index, panel)

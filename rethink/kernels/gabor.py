@@ -32,13 +32,13 @@ class GaborBank:
 
     def features(self, images: Tensor) -> Tensor:
         """Images (n, H, W, 1) with values in [0, 255] -> (n, d) float32, d = wavelengths x orientations x samples."""
-        return torch.cat([self._some(some) for some in images.split(_CHUNK)])
+        return torch.cat([self._features(chunk) for chunk in images.split(_CHUNK)])
 
     def describe(self) -> dict[str, Any]:
         """Its numbers, for a record."""
         return asdict(self) | {"wavelengths": list(self.wavelengths)}
 
-    def _some(self, images: Tensor) -> Tensor:
+    def _features(self, images: Tensor) -> Tensor:
         pixels = images.permute(0, 3, 1, 2).float() / 255
         moduli = [self._moduli(pixels, wavelength) for wavelength in self.wavelengths]
         return self._sampled(torch.cat(moduli, 1)).flatten(1)

@@ -4,7 +4,7 @@ Points are rows of float32 features; blocks come in the dtype that is asked for.
 60,000 points it takes 14.4 GB in float32.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -57,7 +57,7 @@ def squared_distances(x: Tensor, y: Tensor) -> Tensor:
 
 
 class Gram(Protocol):
-    """The symmetric matrix K of n points, from which blocks are taken."""
+    """The symmetric matrix K of n points, from which blocks are taken; `device` is where these come to be."""
 
     @property
     def n(self) -> int:
@@ -90,11 +90,10 @@ class GramOfPoints:
 
     def block(self, rows: slice, columns: slice, dtype: torch.dtype) -> Tensor:
         """K[rows, columns], a new tensor."""
-        x, y = self.points[rows].to(dtype), self.points[columns].to(dtype)
-        found = self.kernel(x, y)
+        block = self.kernel(self.points[rows].to(dtype), self.points[columns].to(dtype))
         if isinstance(self.kernel, Gaussian):
-            diagonal(found, rows, columns).fill_(1.0)  # and not 1 less the rounding of a distance
-        return found
+            diagonal(block, rows, columns).fill_(1.0)  # and not 1 less the rounding of a distance
+        return block
 
 
 @dataclass(frozen=True)
@@ -116,23 +115,23 @@ class PackedGram:
 
     def block(self, rows: slice, columns: slice, dtype: torch.dtype) -> Tensor:
         """K[rows, columns], a new tensor; rows and columns begin together, or the rows behind the columns' end."""
-        found = torch.empty(rows.stop - rows.start, columns.stop - columns.start, dtype=dtype, device=self.device)
-        for its, panel in zip(self.columns, self.panels, strict=True):
-            first, last = max(its.start, columns.start), min(its.stop, columns.stop)
+        block = torch.empty(rows.stop - rows.start, columns.stop - columns.start, dtype=dtype, device=self.device)
+        for part, panel in zip(self.columns, self.panels, strict=True):
+            first, last = max(part.start, columns.start), min(part.stop, columns.stop)
             if first < last:
-                top = max(rows.start, its.start)
-                part = panel[top - its.start : rows.stop - its.start, first - its.start : last - its.start]
-                found[top - rows.start :, first - columns.start : last - columns.start] = part
+                top = max(rows.start, part.start)
+                lower = panel[top - part.start : rows.stop - part.start, first - part.start : last - part.start]
+                block[top - rows.start :, first - columns.start : last - columns.start] = lower
         if rows.start == columns.start:  # what lies above the diagonal is not in the panels
-            square = found[: found.shape[1]]
+            square = block[: block.shape[1]]
             square.copy_(square.tril() + square.tril(-1).T)
-        return found
+        return block
 
 
 def held(gram: Gram, width: int = BLOCK // 4) -> PackedGram:
     """K in float64, made once and held in half the memory of the whole, for where that fits."""
-    every = blocks(gram.n, width)
-    return PackedGram([gram.block(slice(its.start, gram.n), its, torch.float64) for its in every], gram.n)
+    parts = blocks(gram.n, width)
+    return PackedGram([gram.block(slice(part.start, gram.n), part, torch.float64) for part in parts], gram.n)
 
 
 @dataclass(frozen=True)
@@ -154,9 +153,9 @@ class Regularized:
 
     def block(self, rows: slice, columns: slice, dtype: torch.dtype) -> Tensor:
         """(K + l2 I)[rows, columns], a new tensor."""
-        found = self.gram.block(rows, columns, dtype)
-        diagonal(found, rows, columns).add_(self.l2)
-        return found
+        block = self.gram.block(rows, columns, dtype)
+        diagonal(block, rows, columns).add_(self.l2)
+        return block
 
 
 def diagonal(block: Tensor, rows: slice, columns: slice) -> Tensor:
@@ -173,10 +172,10 @@ def apply(gram: Gram, vectors: Tensor, progress: Progress = silent) -> Tensor:
         return apply(gram.gram, vectors, progress).add_(vectors, alpha=gram.l2)
     result = torch.zeros_like(vectors)
     if isinstance(gram, PackedGram):
-        for its, panel in zip(gram.columns, gram.panels, strict=True):
-            columns, width = panel.to(vectors.dtype), its.stop - its.start
-            result[its.start :].addmm_(columns, vectors[its])
-            result[its].addmm_(columns[width:].T, vectors[its.stop :])
+        for part, panel in zip(gram.columns, gram.panels, strict=True):
+            columns, width = panel.to(vectors.dtype), part.stop - part.start
+            result[part.start :].addmm_(columns, vectors[part])
+            result[part].addmm_(columns[width:].T, vectors[part.stop :])
         return result
     rows = blocks(gram.n, BLOCK)
     for done, row in enumerate(rows):
@@ -192,14 +191,14 @@ def apply(gram: Gram, vectors: Tensor, progress: Progress = silent) -> Tensor:
 def predict(kernel: Kernel, points: Tensor, train: Tensor, coefficients: Tensor, progress: Progress = silent) -> Tensor:
     """f(x) = sum_j k(x, x_j) alpha_j at points (m, d), (m, c); in the coefficients' dtype."""
     dtype = coefficients.dtype
-    found = coefficients.new_zeros(len(points), coefficients.shape[1])
+    values = coefficients.new_zeros(len(points), coefficients.shape[1])
     parts = blocks(len(train), BLOCK)
     for done, part in enumerate(parts):
-        some = train[part].to(dtype)
+        centres = train[part].to(dtype)
         for row in blocks(len(points), BLOCK):
-            found[row].addmm_(kernel(points[row].to(dtype), some), coefficients[part])
+            values[row].addmm_(kernel(points[row].to(dtype), centres), coefficients[part])
         progress("predictions", done + 1, len(parts))
-    return found
+    return values
 
 
 def blocks(n: int, size: int) -> list[slice]:
@@ -208,15 +207,10 @@ def blocks(n: int, size: int) -> list[slice]:
 
 
 def duplicates(points: Tensor) -> tuple[int, int] | None:
-    """The first two equal points (n, d), by hashing their bytes; None if all differ."""
+    """The first two equal points (n, ...), by hashing their bytes; None if all differ."""
     seen: dict[bytes, int] = {}
-    for index, row in enumerate(_rows(points)):
-        first = seen.setdefault(row, index)
+    for index, point in enumerate(points.cpu().numpy()):
+        first = seen.setdefault(point.tobytes(), index)
         if first != index:
             return first, index
     return None
-
-
-def _rows(points: Tensor) -> Iterator[bytes]:
-    for some in points.flatten(1).split(BLOCK):
-        yield from (row.tobytes() for row in some.cpu().numpy())

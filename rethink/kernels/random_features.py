@@ -42,9 +42,9 @@ class RandomConvNet:
 
     def features(self, images: Tensor) -> Tensor:
         """(n, 2 f w) float32, w windows: 9 for images of 32 x 32."""
-        return torch.cat([self._some(some) for some in images.split(_CHUNK)])
+        return torch.cat([self._features(chunk) for chunk in images.split(_CHUNK)])
 
-    def _some(self, images: Tensor) -> Tensor:
+    def _features(self, images: Tensor) -> Tensor:
         pixels = images.permute(0, 3, 1, 2).float() / 255  # a view in channels_last memory, as the filters
         responses = F.conv2d(pixels, self.filters.to(pixels.device))
         pooled = [_pooled(responses.sub(_THRESHOLD)), _pooled(responses.neg_().sub_(_THRESHOLD))]

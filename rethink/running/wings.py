@@ -1,4 +1,7 @@
-"""The wings, a folder per subject, and the analyses in them: a new analysis is a file in `rethink/<wing>/analyses/`."""
+"""The wings, a folder per subject, and the analyses in them: a new analysis is a file in `rethink/<wing>/analyses/`.
+
+One that lies outside the package is named by its path, `my_module.MyAnalysis`, like a model of one's own.
+"""
 
 import rethink.complexity.analyses
 import rethink.inside.analyses
@@ -16,10 +19,6 @@ _WINGS = (
 
 
 def find_analyses() -> dict[str, type[Analysis]]:
-    """Name -> class of every analysis, in alphabetical order; what only others build on is left out."""
+    """Name -> class of every analysis, in alphabetical order."""
     kinds = {name: kind for wing in _WINGS for name, kind in subclasses(wing, Analysis).items()}
-    return {
-        name: kind
-        for name, kind in sorted(kinds.items())
-        if issubclass(kind, Analysis) and kind.analyse is not Analysis.analyse
-    }
+    return dict(sorted(kinds.items()))

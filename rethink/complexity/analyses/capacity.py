@@ -1,27 +1,23 @@
 """VC dimension and fat-shattering dimension of the paper's networks in numbers."""
 
+import math
 from typing import Any
 
 from jsonargparse.typing import OpenUnitInterval, PositiveInt
 from torch import nn
 
 from rethink.analyses.analysis import Analysis, Context, Result
-from rethink.complexity.capacity import (
-    Architecture,
-    examples_needed,
-    vc_bound,
-    vc_lower_bound,
-    vc_order,
-    vc_upper_bound,
-)
-from rethink.models import MLP, SmallAlexNet, SmallInception
+from rethink.complexity.analyses.weight_layers import architecture_of
+from rethink.complexity.capacity import examples_needed, vc_bound, vc_lower_bound, vc_order, vc_upper_bound
+from rethink.models import MLP, Classifier, SmallAlexNet, SmallInception
+from rethink.models.names import architecture
 
-_NETWORKS: dict[str, Any] = {
-    "SmallInception": SmallInception,
-    "SmallAlexNet": SmallAlexNet,
-    "MLP 3x512": lambda: MLP([512, 512, 512]),
-    "MLP 1x512": MLP,
-}
+_NETWORKS: tuple[tuple[type[Any], dict[str, Any]], ...] = (
+    (SmallInception, {}),
+    (SmallAlexNet, {}),
+    (MLP, {"hidden_sizes": [512, 512, 512]}),
+    (MLP, {"hidden_sizes": [512]}),
+)
 
 
 class Capacity(Analysis):
@@ -40,30 +36,23 @@ class Capacity(Analysis):
 
     def analyse(self, context: Context) -> Result:
         """A row for each network, by name."""
-        found = {}
-        for number, (name, build) in enumerate(_NETWORKS.items(), start=1):
-            found[name] = self._row(build())
-            context.progress("networks", number, len(_NETWORKS))
-        return Result({"networks": found})
+        rows = {architecture(kind.__name__, options): self._row(kind(**options)) for kind, options in _NETWORKS}
+        return Result({"networks": rows})
 
-    def _row(self, model: Any) -> dict[str, float | None]:
-        architecture = Architecture.of(model.network, model.image_shape)
-        upper = vc_upper_bound(architecture)
+    def _row(self, model: Classifier) -> dict[str, float | None]:
+        size = architecture_of(model.network, model.image_shape)
+        upper = vc_upper_bound(size)
         lower = None
         if isinstance(model, MLP):
-            channels, height, width = model.image_shape
-            lower = vc_lower_bound(channels * height * width, _first_hidden(model.network))
+            first = next(module for module in model.network.modules() if isinstance(module, nn.Linear))
+            lower = vc_lower_bound(math.prod(model.image_shape), first.out_features)
         return {
-            "parameters": architecture.parameters,
-            "layers": architecture.layers,
-            "vc_order": vc_order(architecture),
+            "parameters": size.parameters,
+            "layers": size.layers,
+            "vc_order": vc_order(size),
             "vc_upper": upper,
             "vc_lower": lower,
             "gap_bound": vc_bound(upper, self.examples, self.confidence),
             "gap_bound_of_lower": None if lower is None else vc_bound(lower, self.examples, self.confidence),
             "examples_needed": examples_needed(upper, 1.0, self.confidence),
         }
-
-
-def _first_hidden(network: nn.Module) -> int:
-    return next(module.out_features for module in network.modules() if isinstance(module, nn.Linear))

@@ -1,23 +1,21 @@
 """Norm and margin measures of trained networks: do they order runs as their test error does?"""
 
 import math
-from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
 from jsonargparse.typing import PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
-from rethink.analyses.analysis import Context, Result, RunAnalysis
-from rethink.analyses.networks import Network, at_the_end, initial
+from rethink.analyses.analysis import Context, OneRunAnalysis, Result
+from rethink.analyses.networks import at_the_end, initial
 from rethink.complexity import norms
-from rethink.complexity.analyses.weight_layers import fold_batch_norm, weight_layers
-from rethink.errors import UserError
+from rethink.complexity.analyses.weight_layers import fold_batch_norm, weight_layers, without_local_response_norm
 
 _CHUNK = 500  # images that go through a network together
 
 
-class NormMeasures(RunAnalysis):
+class NormMeasures(OneRunAnalysis):
     """Margin, products of norms over it, path norms, distance from initialization, sharpness of a run's final weights.
 
     After folding batch norm into the weights (Neyshabur et al. 2017; Jiang et al. 2020). A measure over the margin is
@@ -42,8 +40,6 @@ class NormMeasures(RunAnalysis):
         seed: int = 0,
     ) -> None:
         super().__init__(runs, seed)
-        if len(self.runs) != 1:
-            raise UserError(f"--runs names {len(self.runs)} runs, and NormMeasures is of one. Measure them one by one.")
         self.sigma = float(sigma)
         self.relative_sigma = float(relative_sigma)
         self.draws = draws
@@ -51,52 +47,53 @@ class NormMeasures(RunAnalysis):
 
     def analyse(self, context: Context) -> Result:
         """All measures by name, the margins, and the errors of the run at its last epoch."""
-        (run,) = self.opened()
-        trained, start = at_the_end(run), initial(run)
+        run = self.opened_run()
+        trained = at_the_end(run)
+        shape, n = trained.model.image_shape, len(trained.train)
+        network, start = (fold_batch_norm(of.model.network) for of in (trained, initial(run)))
+        layers = weight_layers(network, shape)
         logits, labels = trained.logits(trained.train), trained.train.labels
         gamma = norms.margin(logits, labels, 0.1)
-        over_margin = {"inverse_margin": 1.0, **_norms(trained, context)}
+        spectral = []
+        for layer in layers:
+            spectral.append(norms.spectral_norm(layer))
+            context.progress("spectral norms", len(spectral), len(layers))
+        plain = without_local_response_norm(network)
+        over_margin = {
+            "inverse_margin": 1.0,
+            "frobenius_product": math.prod(map(norms.frobenius_norm, layers)),
+            "spectral_product": math.prod(spectral),
+            "path_norm_l1": norms.path_norm(plain, shape, 1),
+            "path_norm_l2": norms.path_norm(plain, shape, 2),
+        }
+        norm, distance = norms.parameter_norm(network), norms.distance(network, start)
+        first = torch.arange(min(self.examples, n))  # in no order
+        inputs = trained.inputs(trained.train, first), labels[first]
+        sharpness = self._sharpness(network, *inputs, self.sigma, False, context)
         measures: dict[str, float | None] = {
             **{name: value / gamma if gamma > 0 else None for name, value in over_margin.items()},
-            **self._over_no_margin(trained, start, context),
+            "parameter_norm": norm,
+            "distance": distance,
+            "spectral_distance": norms.spectral_distance(layers, weight_layers(start, shape)),
+            "sharpness": sharpness,
+            "relative_sharpness": self._sharpness(network, *inputs, self.relative_sigma, True, context),
+            "pac_bayes": norms.pac_bayes(sharpness, norm**2, self.sigma, n),
+            "pac_bayes_distance": norms.pac_bayes(sharpness, distance**2, self.sigma, n),
         }
         train, test = run.final("train/accuracy"), run.final("test/accuracy")
         values = {
             "measures": measures,
             "margin_10": gamma,
             "margin_5": norms.margin(logits, labels, 0.05),
-            "largest_l1_norm": norms.largest_l1_norm(weight_layers(_folded(trained), trained.model.image_shape)),
-            "train_size": len(trained.train),
+            "largest_l1_norm": norms.largest_l1_norm(layers),
+            "train_size": n,
             "train_error": None if train is None else 1 - train,
             "test_error": None if test is None else 1 - test,
         }
         return Result(values)
 
-    def _over_no_margin(self, trained: Network, start: Network, context: Context) -> dict[str, float]:
-        network, first = _folded(trained), _folded(start)
-        shape, n = trained.model.image_shape, len(trained.train)
-        norm, distance = norms.parameter_norm(network), norms.distance(network, first)
-        inputs, labels = _some_examples(trained, self.examples)
-        sharpness = self._sharpness(network, inputs, labels, self.sigma, False, context)
-        relative = self._sharpness(network, inputs, labels, self.relative_sigma, True, context)
-        return {
-            "parameter_norm": norm,
-            "distance": distance,
-            "spectral_distance": norms.spectral_distance(weight_layers(network, shape), weight_layers(first, shape)),
-            "sharpness": sharpness,
-            "relative_sharpness": relative,
-            "pac_bayes": norms.pac_bayes(sharpness, norm**2, self.sigma, n),
-            "pac_bayes_distance": norms.pac_bayes(sharpness, distance**2, self.sigma, n),
-        }
-
     def _sharpness(
-        self,
-        network: nn.Module,
-        inputs: Tensor,
-        labels: Tensor,
-        sigma: float,
-        relative: bool,
-        context: Context,
+        self, network: nn.Module, inputs: Tensor, labels: Tensor, sigma: float, relative: bool, context: Context
     ) -> float:
         """Mean increase of the training loss under noise on the weights."""
         increases = []
@@ -107,34 +104,8 @@ class NormMeasures(RunAnalysis):
         return sum(increases) / len(increases)
 
 
-def _norms(trained: Network, context: Context) -> dict[str, float]:
-    """Those that are taken over the margin."""
-    network, shape = _folded(trained), trained.model.image_shape
-    layers = weight_layers(network, shape)
-    spectral = []
-    for layer in layers:
-        spectral.append(norms.spectral_norm(layer))
-        context.progress("spectral norms", len(spectral), len(layers))
-    return {
-        "frobenius_product": math.prod(map(norms.frobenius_norm, layers)),
-        "spectral_product": math.prod(spectral),
-        "path_norm_l1": norms.path_norm(network, shape, 1),
-        "path_norm_l2": norms.path_norm(network, shape, 2),
-    }
-
-
-def _folded(network: Network) -> nn.Module:
-    return fold_batch_norm(network.model.network)
-
-
-def _some_examples(network: Network, most: int) -> tuple[Tensor, Tensor]:
-    """The first ones, which are in no order, and their given labels."""
-    positions = torch.arange(min(most, len(network.train)))
-    return network.inputs(network.train, positions), network.train.labels[positions]
-
-
 @torch.no_grad()
 def _loss(network: nn.Module, inputs: Tensor, labels: Tensor) -> float:
-    chunks: Sequence[tuple[Tensor, Tensor]] = list(zip(inputs.split(_CHUNK), labels.split(_CHUNK), strict=True))
+    chunks = zip(inputs.split(_CHUNK), labels.split(_CHUNK), strict=True)
     losses = (F.cross_entropy(network(x).double(), y, reduction="sum") for x, y in chunks)
     return sum(map(float, losses)) / len(labels)

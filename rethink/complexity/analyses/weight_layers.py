@@ -6,13 +6,17 @@ measures are taken after folding, as in the code of Neyshabur et al. (2017) and 
 """
 
 import copy
-from dataclasses import dataclass
-from typing import Any
+import math
+from typing import Any, cast
 
 import torch
 from torch import Tensor, fx, nn
 
+from rethink.complexity.capacity import Architecture
+from rethink.complexity.norms import WeightLayer
 from rethink.models.layers import BatchNorm, LocalResponseNorm, MaxPool2d
+
+_COMPARISONS = 36  # pairs among the 9 values of a 3x3 pooling window
 
 
 class ChannelAffine(nn.Module):
@@ -24,23 +28,8 @@ class ChannelAffine(nn.Module):
         self.bias = nn.Parameter(bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        each = (1, -1) + (1,) * (x.ndim - 2)
-        return x * self.weight.view(each) + self.bias.view(each)
-
-
-@dataclass(frozen=True)
-class WeightLayer:
-    """A convolution or a linear layer in its place.
-
-    depth: from 1, on the longest way from the input; branches side by side have the same. input_shape, output_shape:
-    of one example.
-    """
-
-    name: str
-    module: nn.Conv2d | nn.Linear
-    depth: int
-    input_shape: tuple[int, ...]
-    output_shape: tuple[int, ...]
+        channels = (1, -1) + (1,) * (x.ndim - 2)
+        return x * self.weight.view(channels) + self.bias.view(channels)
 
 
 @torch.no_grad()
@@ -69,39 +58,25 @@ def fold_batch_norm(network: nn.Module) -> nn.Module:
 
 def weight_layers(network: nn.Module, image_shape: tuple[int, int, int]) -> list[WeightLayer]:
     """The convolutions and linear layers of a network for images of this shape, by depth."""
-    names = {module: name for name, module in network.named_modules() if isinstance(module, nn.Conv2d | nn.Linear)}
-    shapes: dict[nn.Module, tuple[tuple[int, ...], tuple[int, ...]]] = {}
-
-    def note(module: nn.Module, inputs: tuple[Tensor], output: Tensor) -> None:
-        shapes[module] = tuple(inputs[0].shape[1:]), tuple(output.shape[1:])
-
-    hooks = [module.register_forward_hook(note) for module in names]
-    with torch.no_grad():
-        network(next(network.parameters()).new_zeros(1, *image_shape))
-    for hook in hooks:
-        hook.remove()
     depths = _depths(network)
-    found = [WeightLayer(name, module, depths[name], *shapes[module]) for module, name in names.items()]
-    return sorted(found, key=lambda layer: layer.depth)
+    layers = [
+        WeightLayer(name, cast(nn.Conv2d | nn.Linear, network.get_submodule(name)), depths[name], *shapes)
+        for name, shapes in _shapes(network, (nn.Conv2d, nn.Linear), image_shape).items()
+    ]
+    return sorted(layers, key=lambda layer: layer.depth)
 
 
-def pooled_values(network: nn.Module, image_shape: tuple[int, int, int]) -> list[tuple[int, int]]:
-    """(depth of the layer below, values that come out) of each max pooling."""
-    found: list[tuple[int, int]] = []
-    depths = _depths(network)
-    hooks = []
-    for name, module in network.named_modules():
-        if isinstance(module, MaxPool2d):
-
-            def note(_: nn.Module, inputs: tuple[Tensor], output: Tensor, depth: int = depths[name]) -> None:
-                found.append((depth, output[0].numel()))
-
-            hooks.append(module.register_forward_hook(note))
-    with torch.no_grad():
-        network(next(network.parameters()).new_zeros(1, *image_shape))
-    for hook in hooks:
-        hook.remove()
-    return found
+def architecture_of(network: nn.Module, image_shape: tuple[int, int, int]) -> Architecture:
+    """What the bounds on the VC dimension depend on, after batch norm is folded in."""
+    folded = fold_batch_norm(network)
+    layers, depths = weight_layers(folded, image_shape), _depths(folded)
+    parameters, units = ([0] * max(layer.depth for layer in layers) for _ in range(2))
+    for layer in layers:
+        parameters[layer.depth - 1] += sum(p.numel() for p in layer.module.parameters())
+        units[layer.depth - 1] += math.prod(layer.output_shape)
+    for name, (_, output_shape) in _shapes(folded, (MaxPool2d,), image_shape).items():
+        units[depths[name] - 1] += _COMPARISONS * math.prod(output_shape)
+    return Architecture(tuple(parameters), tuple(units))
 
 
 def without_local_response_norm(network: nn.Module) -> nn.Module:
@@ -112,6 +87,24 @@ def without_local_response_norm(network: nn.Module) -> nn.Module:
             if isinstance(child, LocalResponseNorm):
                 setattr(parent, name, nn.Identity())
     return plain
+
+
+def _shapes(
+    network: nn.Module, kinds: tuple[type[nn.Module], ...], image_shape: tuple[int, int, int]
+) -> dict[str, tuple[tuple[int, ...], tuple[int, ...]]]:
+    """Shapes of one example before and behind each module of these kinds, by the module's name."""
+    shapes: dict[nn.Module, tuple[tuple[int, ...], tuple[int, ...]]] = {}
+
+    def note(module: nn.Module, inputs: tuple[Tensor], output: Tensor) -> None:
+        shapes[module] = tuple(inputs[0].shape[1:]), tuple(output.shape[1:])
+
+    modules = {name: module for name, module in network.named_modules() if isinstance(module, kinds)}
+    hooks = [module.register_forward_hook(note) for module in modules.values()]
+    with torch.no_grad():
+        network(next(network.parameters()).new_zeros(1, *image_shape))
+    for hook in hooks:
+        hook.remove()
+    return {name: shapes[module] for name, module in modules.items()}
 
 
 class _Tracer(fx.Tracer):
@@ -126,13 +119,13 @@ class _Tracer(fx.Tracer):
 def _depths(network: nn.Module) -> dict[str, int]:
     """For each module, the number of layers with weights on the longest way up to its output."""
     depths: dict[Any, int] = {}
-    found: dict[str, int] = {}
+    by_name: dict[str, int] = {}
     for node in _Tracer().trace(network).nodes:
         depths[node] = max((depths[before] for before in node.all_input_nodes), default=0)
         if node.op == "call_module":
             depths[node] += isinstance(network.get_submodule(node.target), nn.Conv2d | nn.Linear)
-            found[node.target] = depths[node]
-    return found
+            by_name[node.target] = depths[node]
+    return by_name
 
 
 def _take_in(layer: nn.Conv2d | nn.Linear, weight: Tensor, bias: Tensor) -> None:

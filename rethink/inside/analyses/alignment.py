@@ -8,7 +8,7 @@ from jsonargparse.typing import PositiveInt
 from torch import Tensor
 
 from rethink import randomness
-from rethink.analyses.analysis import Context, Result, RunAnalysis
+from rethink.analyses.analysis import Context, OneRunAnalysis, Result
 from rethink.analyses.networks import Network, after_epoch, at_the_end, initial
 from rethink.inside.alignment import (
     covariance,
@@ -19,13 +19,12 @@ from rethink.inside.alignment import (
     principal_components,
     what_it_sees,
 )
-from rethink.inside.analyses.layers import the_run
 
 _CHUNK = 500  # images whose windows are in memory together
 _KEPT = 100  # components that are kept: a record is small
 
 
-class Alignment(RunAnalysis):
+class Alignment(OneRunAnalysis):
     """Misalignment of the covariance of the first layer's weights with that of what the layer sees, along training.
 
     The covariance of the weights is over the units of the layer, that of the data over the training images as the
@@ -53,13 +52,13 @@ class Alignment(RunAnalysis):
         self.images = images
 
     def analyse(self, context: Context) -> Result:
-        run = the_run(self)
+        run = self.opened_run()
         last = int(run.record["final"]["epoch"])
         end = at_the_end(run)
         shares, components = principal_components(covariance(self._seen(end)))
         units = first_layer(end.model.network).weight.shape[0]
         inputs, kept = len(shares), min(len(shares), units // 2)
-        found, along = [], []
+        epochs, along = [], []
         wanted = [0, *sorted({epoch for epoch in self.epochs if epoch < last}), last]
         for number, epoch in enumerate(wanted):
             context.progress("epochs", number, len(wanted))
@@ -67,7 +66,7 @@ class Alignment(RunAnalysis):
             weights = first_layer(network.model.network).weight.detach().flatten(1).double()
             turned = covariance([weights @ components])
             along.append(turned.diagonal() / turned.trace())
-            found.append(
+            epochs.append(
                 {
                     "epoch": epoch,
                     "misalignment": misalignment(turned[:kept, :kept]),
@@ -77,7 +76,7 @@ class Alignment(RunAnalysis):
                 }
             )
         values = {
-            "epochs": found,
+            "epochs": epochs,
             "inputs": inputs,
             "units": units,
             "components": kept,
@@ -90,8 +89,8 @@ class Alignment(RunAnalysis):
     def _seen(self, network: Network) -> Iterator[Tensor]:
         order = randomness.permutation(randomness.key(self.seed, "alignment"), len(network.train))
         layer = first_layer(network.model.network)
-        for some in torch.from_numpy(order[: self.images]).split(_CHUNK):
-            yield what_it_sees(layer, network.inputs(network.train, some))
+        for chunk in torch.from_numpy(order[: self.images]).split(_CHUNK):
+            yield what_it_sees(layer, network.inputs(network.train, chunk))
 
 
 def _tenth(inputs: int) -> int:

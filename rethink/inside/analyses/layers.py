@@ -6,11 +6,8 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from rethink.analyses.analysis import RunAnalysis
 from rethink.analyses.networks import Network
 from rethink.data.split import Split
-from rethink.errors import UserError
-from rethink.runs.run import Run
 
 T = TypeVar("T")
 
@@ -18,7 +15,7 @@ _CHUNK = 500  # images that go through a network together
 
 
 @torch.no_grad()
-def each_layer(network: Network, inputs: Tensor, look: Callable[[Tensor], T]) -> dict[str, T]:
+def layer_outputs(network: Network, inputs: Tensor, look: Callable[[Tensor], T]) -> dict[str, T]:
     """What `look` makes of the inputs, of the output of every ReLU in the order of the forward pass, and of the logits.
 
     Args:
@@ -46,12 +43,5 @@ def features(
     network: Network, split: Split, positions: Tensor, condense: Callable[[Tensor], Tensor]
 ) -> dict[str, Tensor]:
     """Of each layer the condensed features (n, p) of some examples of a split, a few hundred at a time."""
-    parts = [each_layer(network, network.inputs(split, some), condense) for some in positions.split(_CHUNK)]
+    parts = [layer_outputs(network, network.inputs(split, chunk), condense) for chunk in positions.split(_CHUNK)]
     return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
-
-
-def the_run(analysis: RunAnalysis) -> Run:
-    """The one run of an analysis that takes one."""
-    if len(analysis.runs) != 1:
-        raise UserError(f"--runs {analysis.runs}: {type(analysis).__name__} looks at one run at a time.")
-    return analysis.opened()[0]

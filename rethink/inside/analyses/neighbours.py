@@ -44,8 +44,8 @@ class NearestNeighbours(Analysis):
         super().__init__(seed)
         kinds = subclasses(rethink.randomization, Randomization)
         del kinds["PartiallyCorruptedLabels"]  # without a probability there is none
-        self.randomization = _known("randomization", randomization, kinds)
-        self.dataset = _known("dataset", dataset, subclasses(rethink.data, ImageDataModule))
+        self.randomization = _class("randomization", randomization, kinds)
+        self.dataset = _class("dataset", dataset, subclasses(rethink.data, ImageDataModule))
         self.n = n
         self.queries = queries
 
@@ -53,16 +53,15 @@ class NearestNeighbours(Analysis):
         data = self.dataset(randomization=self.randomization(), train_size=self.n, test_size=1)
         data.setup()
         train = data.splits["train"]
-        everything = torch.arange(len(train)).split(_CHUNK)
-        images = torch.cat([train.prepare(some).flatten(1) for some in everything])
+        chunks = torch.arange(len(train)).split(_CHUNK)
+        images = torch.cat([train.prepare(chunk).flatten(1) for chunk in chunks])
         order = randomness.permutation(randomness.key(self.seed, "neighbours"), len(train))
         queries = torch.from_numpy(order[: self.queries])
-        found = []
-        parts = queries.split(_CHUNK)
-        for number, some in enumerate(parts):
+        nearest = []
+        for number, chunk in enumerate(queries.split(_CHUNK)):
             context.progress("images", number * _CHUNK, len(queries))
-            found.append(nearest_differently_labelled(images, train.labels, some)[0])
-        distances = torch.cat(found)
+            nearest.append(nearest_differently_labelled(images, train.labels, chunk)[0])
+        distances = torch.cat(nearest)
         if not torch.isfinite(distances).all():
             raise UserError(f"--n {self.n}: all {len(train)} images have the same label. Choose more images.")
         norm = images[queries].double().norm(dim=1).mean()
@@ -76,7 +75,7 @@ class NearestNeighbours(Analysis):
         return Result(values)
 
 
-def _known(option: str, name: str, known: dict[str, Any]) -> Any:
-    if name not in known:
-        raise UserError(f"--{option} {name!r} is none of {', '.join(known)}.{did_you_mean(name, known)}")
-    return known[name]
+def _class(option: str, name: str, kinds: dict[str, Any]) -> Any:
+    if name not in kinds:
+        raise UserError(f"--{option} {name!r} is none of {', '.join(kinds)}.{did_you_mean(name, kinds)}")
+    return kinds[name]

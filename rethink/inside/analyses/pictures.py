@@ -6,16 +6,16 @@ from jsonargparse.typing import PositiveInt
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from rethink.analyses.analysis import Context, Result, RunAnalysis
+from rethink.analyses.analysis import Context, OneRunAnalysis, Result
 from rethink.analyses.networks import Network, at_the_end, initial
 from rethink.inside.alignment import first_layer
-from rethink.inside.analyses.layers import each_layer, the_run
+from rethink.inside.analyses.layers import layer_outputs
 from rethink.inside.analyses.similarity import untouched
 
 Pixels = NDArray[np.uint8]
 
 
-class LayerPictures(RunAnalysis):
+class LayerPictures(OneRunAnalysis):
     """First-layer filters and feature maps of a run's network, before and after its training, as bytes.
 
     The filters are those with the largest norm after training, the maps those with the largest mean on the images;
@@ -44,7 +44,7 @@ class LayerPictures(RunAnalysis):
         self.maps = maps
 
     def analyse(self, context: Context) -> Result:
-        run = the_run(self)
+        run = self.opened_run()
         networks = {"trained": at_the_end(run), "untrained": initial(run)}
         trained = weights_as_images(networks["trained"])
         norms = trained.flatten(1).norm(dim=1)
@@ -74,7 +74,7 @@ class LayerPictures(RunAnalysis):
     def _outputs(self, network: Network) -> dict[str, Tensor]:
         """Of the images and of every layer that has maps."""
         inputs = network.inputs(untouched(network.data), torch.arange(self.images))
-        seen = each_layer(network, inputs, torch.Tensor.clone)
+        seen = layer_outputs(network, inputs, torch.Tensor.clone)
         return {layer: output.float() for layer, output in seen.items() if output.ndim == 4}
 
 

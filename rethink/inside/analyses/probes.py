@@ -7,13 +7,13 @@ from jsonargparse.typing import PositiveInt
 from torch import Tensor
 
 from rethink import randomness
-from rethink.analyses.analysis import Context, Result, RunAnalysis
+from rethink.analyses.analysis import Context, OneRunAnalysis, Result
 from rethink.analyses.networks import Network, at_the_end, initial
-from rethink.inside.analyses.layers import features, the_run
+from rethink.inside.analyses.layers import features
 from rethink.inside.probes import condensed, fit_probe
 
 
-class Probes(RunAnalysis):
+class Probes(OneRunAnalysis):
     """Linear probes on every layer of a run's network, before and after its training.
 
     A probe is fitted to the features of one half of some of the network's own training images, and tested on the other
@@ -35,7 +35,7 @@ class Probes(RunAnalysis):
         self.features = features
 
     def analyse(self, context: Context) -> Result:
-        run = the_run(self)
+        run = self.opened_run()
         networks = {"trained": at_the_end(run), "untrained": initial(run)}
         values: dict[str, Any] = {"classes": run.num_classes}
         for number, (name, network) in enumerate(networks.items()):

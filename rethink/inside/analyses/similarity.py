@@ -14,7 +14,7 @@ from rethink.analyses.networks import at_the_end, initial
 from rethink.data import ImageDataModule
 from rethink.data.split import Split
 from rethink.errors import UserError
-from rethink.inside.analyses.layers import each_layer
+from rethink.inside.analyses.layers import layer_outputs
 from rethink.inside.similarity import cka, gram
 from rethink.runs.run import Run
 
@@ -37,8 +37,8 @@ class Similarity(RunAnalysis):
 
     def analyse(self, context: Context) -> Result:
         runs = self.opened()
-        if len(found := sorted({run.architecture for run in runs})) > 1:
-            raise UserError(f"--runs: Similarity compares layer with layer, and these are {', '.join(found)}.")
+        if len(architectures := sorted({run.architecture for run in runs})) > 1:
+            raise UserError(f"--runs: Similarity compares layer with layer, and these are {', '.join(architectures)}.")
         grams: dict[tuple[str, bool], dict[str, Tensor]] = {}
         begun: dict[int, str] = {}
         for number, run in enumerate(runs):
@@ -50,9 +50,9 @@ class Similarity(RunAnalysis):
         layers = list(next(iter(grams.values())))
         pairs: list[dict[str, Any]] = []
         matrices = []
-        for one, other in combinations(grams, 2):
-            matrix = np.array([[cka(grams[one][a], grams[other][b]) for b in layers] for a in layers])
-            pairs.append({"networks": [_named(one), _named(other)], "same layer": matrix.diagonal().tolist()})
+        for first, second in combinations(grams, 2):
+            matrix = np.array([[cka(grams[first][a], grams[second][b]) for b in layers] for a in layers])
+            pairs.append({"networks": [_named(first), _named(second)], "same layer": matrix.diagonal().tolist()})
             matrices.append(matrix.astype(np.float32))
         values = {"layers": layers, "networks": [_named(network) for network in grams], "pairs": pairs}
         return Result(values, {"matrices": np.array(matrices)} if matrices else {})
@@ -61,7 +61,7 @@ class Similarity(RunAnalysis):
         network = at_the_end(run) if trained else initial(run)
         split = untouched(network.data)
         order = randomness.permutation(randomness.key(self.seed, "similarity"), len(split))
-        return each_layer(network, network.inputs(split, torch.from_numpy(order[: self.images])), gram)
+        return layer_outputs(network, network.inputs(split, torch.from_numpy(order[: self.images])), gram)
 
 
 def untouched(data: ImageDataModule) -> Split:

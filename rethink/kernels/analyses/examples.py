@@ -44,7 +44,7 @@ class Examples:
         chosen = randomness.tensor(order)[:n]
         images, index = train.read(chosen), train.index[chosen]
         if pair := duplicates(images):
-            first, second = sorted(int(index[each]) for each in pair)
+            first, second = sorted(int(index[position]) for position in pair)
             raise UserError(
                 f"the training images {first} and {second} of {dataset} are equal, so the kernel matrix is singular: "
                 "no function fits two labels at one point. Leave one out (a smaller --n, another --seed)."

@@ -77,7 +77,10 @@ class ImplicitRegularization(Analysis):
                 f"--d {d} is less than --n {n}: with fewer features than examples the system X w = y is "
                 f"overdetermined, and nothing interpolates. Choose --d {n} or more."
             )
-        _require_memory(n, d)
+        what = f"The Hessian of --d {d} features and --n {n} images"
+        memory.require(
+            lambda features: _bytes(n, features), d, what, "A smaller --n takes less, too.", option="d", least=n
+        )
         self.dataset = dataset
         self.n = n
         self.d = d
@@ -152,22 +155,6 @@ class ImplicitRegularization(Analysis):
         return randomness.tensor(randomness.integers(randomness.key(self.seed, "example"), np.arange(steps), self.n))
 
 
-def _require_memory(n: int, d: int) -> None:
-    """Refuses features whose Hessian does not fit."""
-
-    def needed(d: int) -> int:
-        return 8 * (3 * d * d + 4 * n * d + 3 * n * n) + 64 * _LARGEST_IMAGE * d
-
-    there = memory.available()
-    if there is not None and needed(d) > there:
-        fits = memory.largest(needed, d, there)
-        less = f"At most --d {fits} fits." if fits >= n else f"No --d fits, not even {n}: choose a smaller --n."
-        raise UserError(
-            f"--d {d} with --n {n} needs {memory.gigabytes(needed(d))} of memory, most of it for the Hessian of d x d "
-            f"numbers, and {memory.gigabytes(there)} are there. {less}"
-        )
-
-
 @dataclass(frozen=True)
 class _RandomLayer:
     """relu(v^T x) for standard normal v, scaled so that the features of an image have length 1 on average.
@@ -185,10 +172,15 @@ class _RandomLayer:
         # A standardized image has |x|^2 = size, and a ReLU keeps half of the square.
         return cls(randomness.tensor(drawn).T * math.sqrt(2 / (size * d)))
 
-    def features(self, split: Split, some: slice = slice(None)) -> Tensor:
+    def features(self, split: Split, positions: slice = slice(None)) -> Tensor:
         """Of some images of a split as a network sees them, (n, d) float64."""
-        images = split.prepare(torch.arange(len(split))[some]).flatten(1)
+        images = split.prepare(torch.arange(len(split))[positions]).flatten(1)
         return (images @ self.weights).relu_().double()
+
+
+def _bytes(n: int, d: int) -> int:
+    """Most of it for the Hessian of d x d numbers."""
+    return 8 * (3 * d * d + 4 * n * d + 3 * n * n) + 64 * _LARGEST_IMAGE * d
 
 
 @contextmanager
@@ -242,10 +234,10 @@ def _test_errors(layer: _RandomLayer, test: Split, solutions: dict[str, Tensor])
     """Share of the test images whose true label is not the class of the largest output."""
     wrong = dict.fromkeys(solutions, 0)
     for first in range(0, len(test), _CHUNK):
-        some = slice(first, first + _CHUNK)
-        features = layer.features(test, some)
+        chunk = slice(first, first + _CHUNK)
+        features = layer.features(test, chunk)
         for name, weights in solutions.items():
-            wrong[name] += _mistakes(features, weights, test.true_labels[some])
+            wrong[name] += _mistakes(features, weights, test.true_labels[chunk])
     return {name: count / len(test) for name, count in wrong.items()}
 
 

@@ -15,15 +15,8 @@ from rethink.data import CIFAR10, MNIST, FashionMNIST, ImageDataModule
 from rethink.data.catalog import DATASETS
 from rethink.errors import UserError
 from rethink.randomization import RandomLabels
-from rethink.theorem1.expressivity import (
-    DIRECTIONS,
-    DeepReLU,
-    Sample,
-    TwoLayerReLU,
-    weights_bound,
-    weights_of,
-    width_bound,
-)
+from rethink.theorem1.networks import DeepReLU, TwoLayerReLU, weights_bound, weights_of, width_bound
+from rethink.theorem1.sample import DIRECTIONS, Sample
 
 _CHUNK = 500  # images that are prepared together
 _CLASSES = 10  # of labels for Gaussian points
@@ -60,8 +53,8 @@ class FiniteSampleExpressivity(Analysis):
                 if d is None
                 else f"--d {d} is for --dataset gaussian; the images of {dataset} have the dimension that they have."
             )
-        if d is None and n > (there := DATASETS[dataset].train_size):
-            raise UserError(f"--n {n}: {dataset} has {there:,} training images. Choose no more.")
+        if d is None and n > (size := DATASETS[dataset].train_size):
+            raise UserError(f"--n {n}: {dataset} has {size:,} training images. Choose no more.")
         values = d or int(np.prod(_DATA[dataset].image_shape))
         memory.require(lambda points: _bytes(points, values), n, f"a sample of {n:,} points of {values:,} values")
         self.n = n
@@ -92,8 +85,8 @@ class FiniteSampleExpressivity(Analysis):
         data.setup()
         train = data.splits["train"]
         points = torch.empty(self.n, int(np.prod(data.image_shape)))
-        for some in torch.arange(self.n).split(_CHUNK):
-            points[some] = train.prepare(some).flatten(1)
+        for chunk in torch.arange(self.n).split(_CHUNK):
+            points[chunk] = train.prepare(chunk).flatten(1)
         return points, train.labels
 
     def _drawn(self) -> tuple[Tensor, Tensor]:
