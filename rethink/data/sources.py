@@ -48,7 +48,6 @@ from rethink.data.decoders import (
     read_tar,
 )
 
-
 CIFAR_FOLDER, CIFAR_ARCHIVE = "cifar-10-batches-py", "cifar-10-python.tar.gz"
 
 
