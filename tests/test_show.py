@@ -1,11 +1,15 @@
 """`rethink show`: the list of runs, a record with its curves, and a run that is not there."""
 
 import json
+import os
+import shutil
+from functools import partial
 
 import pytest
+from rich.console import Console
 
-from rethink.cli import main
-from rethink.cli.show import HEIGHT, WIDTH, curve
+from rethink.cli import main, show
+from rethink.cli.show import curve
 
 HISTORY = """\
 epoch,step,train/loss,train/accuracy,test/accuracy
@@ -58,7 +62,7 @@ def two_runs(runs):
 def test_the_list_has_finished_and_unfinished_runs(two_runs, capsys):
     main(["show"])
     lines = capsys.readouterr().out.splitlines()
-    finished, begun = (" ".join(line.split()) for line in lines if line.strip().startswith("aa"))
+    finished, begun = sorted(" ".join(line.split()) for line in lines if line.strip().startswith("aa"))
     assert finished == ("aa11bb22cc33 MLP 1x512 PartiallyCorruptedLabels p=0.4 50,000 3 converged 100.00 % 12.00 % 7")
     assert begun == "aa99bb22cc33 WideResNet GaussianPixels 1,000 3 unfinished 100.00 % 12.00 % 3"
 
@@ -123,19 +127,54 @@ def test_no_runs(runs, capsys):
     assert f"There are no runs in {runs}" in capsys.readouterr().out
 
 
-def test_a_curve_runs_from_corner_to_corner():
-    lines = curve("train/accuracy", [1, 2, 11], [0.0, 0.1, 1.0])
-    title, *plot, axis = lines
-    assert title.strip() == "train/accuracy: 100.00 % at epoch 11"
-    assert len(plot) == HEIGHT
-    assert {len(line.partition("┤")[2]) for line in plot} == {WIDTH}
-    first, last = plot[0].partition("┤")[2], plot[-1].partition("┤")[2]
-    assert first[-1] != "⠀"
-    assert first[0] == "⠀"
-    assert last[0] != "⠀"
-    assert last[-1] == "⠀"
-    assert axis.split() == ["1", "epoch", "11"]
+def test_a_curve_is_a_line_from_its_first_value_to_its_last():
+    line = curve("train/accuracy", [1, 2, 11], [0.0, 0.5, 1.0])
+    assert line.split() == ["train/accuracy", "▁▅█", *["0.00", "%", "at", "epoch", "1,", "100.00", "%", "at", "11"]]
+    assert len(curve("test/accuracy", range(1, 301), [1.0] * 300)) <= 80
+    assert "▁ " in curve("train/loss", [1], [0.0])
 
 
-def test_a_curve_of_one_epoch_or_of_zeros_can_be_drawn():
-    assert len(curve("train/loss", [1], [0.0])) == HEIGHT + 2
+def test_the_newest_run_comes_first_and_the_list_fits_the_screen(two_runs, capsys, monkeypatch):
+    monkeypatch.setenv("LINES", "24")
+    for number in range(40):
+        shutil.copytree(two_runs / "aa11bb22cc33", two_runs / f"{number:02}11bb22cc33")
+        os.utime(two_runs / f"{number:02}11bb22cc33" / "record.json", (number,) * 2)
+    main(["show"])
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) <= 24
+    assert [line[:12] for line in lines if line[:2].isdigit()][:2] == ["3911bb22cc33", "3811bb22cc33"]
+    assert lines[-1] == "and 22 older runs: rethink show --all"
+    main(["show", "--all"])
+    assert len(capsys.readouterr().out.splitlines()) == 43
+
+
+def test_eighty_columns_are_enough(two_runs, capsys, monkeypatch):
+    narrow = partial(Console, width=80, highlight=False, force_terminal=True, color_system=None)
+    monkeypatch.setattr(show, "_console", lambda table_width: narrow())
+    main(["show"])
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    text = "\n".join(" ".join(line.split()) for line in lines)
+    assert "aa11bb22cc33 MLP 1x512 50,000 3 100.00 % 7\nPartiallyCorruptedLabels p=0.4 converged 12.00 %" in text
+
+
+def test_thousands_of_runs_are_not_read(two_runs, capsys, monkeypatch):
+    for number in range(2000):
+        (two_runs / f"x{number}").mkdir()
+        (two_runs / f"x{number}" / "config.yaml").touch()
+    opened = []
+    monkeypatch.setattr(show, "_row", lambda folder: opened.append(folder) or ["-"] * 8)
+    main(["show"])
+    assert len(opened) < 100
+
+
+@pytest.mark.parametrize("file", ["record.json", "config.yaml"])
+@pytest.mark.parametrize("text", ["[]", "{}", '{"model": 5, "data": 5}'])
+def test_a_file_of_another_shape_hides_nothing(two_runs, capsys, file, text):
+    damaged = two_runs / "bb11bb22cc33"
+    damaged.mkdir()
+    (damaged / file).write_text(text)
+    main(["show"])
+    output = capsys.readouterr().out
+    assert "damaged" in output
+    assert output.count("aa") >= 2

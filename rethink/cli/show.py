@@ -1,14 +1,13 @@
 """`rethink show`: the runs and analyses there are, a run's record and its curves, an analysis. Starts without torch."""
 
 import json
-from bisect import bisect_right
-from collections.abc import Iterator
+import shutil
+from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import yaml
-from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -19,11 +18,9 @@ from rethink.runs.analysis import Analysed, analyses_folder
 from rethink.runs.run import CUT_SHORT_RECORD, Columns, Run, read_columns, runs_folder
 
 CURVES = ("train/loss", "train/accuracy", "test/accuracy")
-WIDTH, HEIGHT = 64, 5  # of a curve, in characters: with its scale it fits 80 columns
-
-# Braille: a character is 2 dots wide and 4 high.
-_DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
-_BLANK = 0x2800
+_BARS = "▁▂▃▄▅▆▇█"
+_RIGHT = ("n", "epochs", "train", "test", "seed")
+_WIDE = 110  # columns from which on the list has one line for a run
 
 
 def main(args: list[str]) -> None:
@@ -34,6 +31,7 @@ def main(args: list[str]) -> None:
     """
     parser = Parser(prog="rethink show", description="Print what runs and analyses there are, or one.")
     parser.add_argument("run", nargs="?", help="run_id or analysis_id, its first digits, or folder; default: a list")
+    parser.add_argument("--all", action="store_true", help="list all runs, not only the newest that fit the screen")
     parser.add_argument("--analyses", action="store_true", help="list the analyses, not the runs")
     parser.add_argument("--runs", type=Path, help="folder of the runs (default: $RETHINK_RUNS, else runs)")
     parser.add_argument("--json", action="store_true", help="print the record, or all records, as JSON")
@@ -56,7 +54,7 @@ def main(args: list[str]) -> None:
     elif options.run:
         _show(folders[0])
     elif folders:
-        _list(folders)
+        _list(folders, everything=options.all)
         if analyses:
             print(f"and {len(analyses)} analyses: rethink show --analyses")
     else:
@@ -72,7 +70,7 @@ def find(name: str, root: Path) -> Path:
     """The folder of a run, by its path, its run_id or the first digits of it."""
     if (Path(name) / "config.yaml").is_file() or (Path(name) / "record.json").is_file():
         return Path(name)
-    ids = [folder.name for folder in _folders(root)]
+    ids = sorted(folder.name for folder in _folders(root))
     matches = [name] if name in ids else [i for i in ids if i.startswith(name)]
     if len(matches) == 1:
         return root / matches[0]
@@ -84,7 +82,11 @@ def find(name: str, root: Path) -> Path:
 
 
 def _folders(root: Path) -> list[Path]:
-    return sorted({path.parent for name in ("config.yaml", "record.json") for path in root.glob(f"*/{name}")})
+    """The newest first: by when it was finished, or begun if it is not."""
+    changed: dict[Path, float] = {}
+    for name in ("config.yaml", "record.json"):
+        changed |= {path.parent: path.stat().st_mtime for path in root.glob(f"*/{name}")}
+    return sorted(changed, key=lambda folder: (-changed[folder], folder.name))
 
 
 def _finished(folder: Path) -> bool:
@@ -94,21 +96,39 @@ def _finished(folder: Path) -> bool:
 # The list.
 
 
-def _list(folders: list[Path]) -> None:
-    right = ("n", "epochs", "train", "test", "seed")
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in ("run_id", "model", "randomization", "n", "epochs", "outcome", "train", "test", "seed"):
-        table.add_column(name, justify="right" if name in right else "left", overflow="fold")
-    for folder in folders:
-        table.add_row(folder.name, *(_finished_row(folder) if _finished(folder) else _unfinished_row(folder)))
-    _console(table_width=120).print(table)
+def _list(folders: list[Path], everything: bool) -> None:
+    console = _console(table_width=120)
+    wide = console.width >= _WIDE
+    lines = shutil.get_terminal_size().lines - 4
+    shown = folders if everything else folders[: max(lines if wide else lines // 2, 1)]
+    names = ("run_id", "model", "randomization", "n", "epochs", "outcome", "train", "test", "seed")
+    table = Table(box=None, pad_edge=False, padding=(0, 2 if wide else 1, 0, 0))
+    for name in _joined(names, wide):
+        table.add_column(name, justify="right" if name.partition("\n")[0] in _RIGHT else "left", no_wrap=True)
+    for folder in shown:
+        table.add_row(*_joined([folder.name, *_row(folder)], wide))
+    console.print(table)
+    if len(shown) < len(folders):
+        print(f"and {len(folders) - len(shown)} older runs: rethink show --all")
 
 
-def _finished_row(folder: Path) -> list[str]:
+def _joined(cells: Sequence[str], wide: bool) -> list[str]:
+    """The cells of a run, in two lines where the terminal is narrow."""
+    if wide:
+        return [*cells]
+    run_id, model, randomization, size, epochs, outcome, train, test, seed = cells
+    return [run_id, f"{model}\n{randomization}", size, f"{epochs}\n{outcome}", f"{train}\n{test}", seed]
+
+
+def _row(folder: Path) -> list[str]:
+    """All but the run_id."""
     try:
-        run = Run.open(folder)
-    except UserError:
+        return _finished_row(Run.open(folder)) if _finished(folder) else _unfinished_row(folder)
+    except (UserError, AttributeError, KeyError, TypeError, ValueError):
         return ["-", "-", "-", "-", "damaged", "-", "-", "-"]
+
+
+def _finished_row(run: Run) -> list[str]:
     return [
         run.architecture,
         _randomization(run.randomization, run.record["randomization"].get("probability")),
@@ -140,7 +160,7 @@ def _unfinished_row(folder: Path) -> list[str]:
 
 def _part(config: dict[str, Any], name: str) -> dict[str, Any]:
     """Class and arguments of a part of a configuration. Only the randomization may be left out."""
-    spec = config.get(name) or {"class_path": "TrueLabels"}
+    spec = (config.get(name) or {"class_path": "TrueLabels"}) if name == "randomization" else config[name]
     return {"class": spec["class_path"].rpartition(".")[2], "init_args": spec.get("init_args") or {}}
 
 
@@ -148,9 +168,8 @@ def _config(folder: Path) -> dict[str, Any]:
     try:
         return dict(yaml.safe_load((folder / "config.yaml").read_text()))
     except (OSError, TypeError, ValueError, yaml.YAMLError) as error:
-        raise UserError(
-            f"{folder / 'config.yaml'} is damaged ({error}). Delete the folder, and repeat the run."
-        ) from error
+        path = folder / "config.yaml"
+        raise UserError(f"{path} is damaged ({error}). Delete the folder, and repeat the run.") from error
 
 
 def _history(folder: Path) -> Columns:
@@ -171,23 +190,14 @@ def _show(folder: Path) -> None:
     else:
         history = _history(folder)
         cells = _unfinished_row(folder)
-        names = (
-            "model",
-            "randomization",
-            "training images",
-            "epochs so far",
-            "outcome",
-            "train",
-            "test",
-            "seed",
-        )
+        names = ("model", "randomization", "images", "epochs so far", "outcome", "train", "test", "seed")
         _print_groups({folder.name: dict(zip(names, cells, strict=True))})
         print(f"Go on with: rethink fit --config {folder / 'config.yaml'}\n")
     for name in CURVES:
         points = [(x, y) for x, y in zip(history.get("epoch", []), history.get(name, []), strict=False)]
         measured = [(x, y) for x, y in points if x is not None and y is not None]
         if len(measured) > 1:
-            print("\n".join(curve(name, [x for x, _ in measured], [y for _, y in measured])) + "\n")
+            print(curve(name, [x for x, _ in measured], [y for _, y in measured]))
 
 
 def _record_groups(record: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -253,44 +263,15 @@ def _print_groups(groups: dict[str, dict[str, Any]]) -> None:
             console.print()
 
 
-def curve(name: str, xs: list[float], ys: list[float]) -> list[str]:
-    """The lines of a plot of ys against increasing xs: accuracies from 0 to 100 %, losses from 0 on."""
+def curve(name: str, epochs: Sequence[float], values: Sequence[float], width: int = 24) -> str:
+    """A line with a curve from 0 on: accuracies up to 100 %, losses up to their highest."""
     accuracy = name.endswith("accuracy")
-    high = 1.0 if accuracy else max(ys) or 1.0
-    top, bottom = ("100 %", "0 %") if accuracy else (f"{high:.3g}", "0")
-    scale = [top, *[""] * (HEIGHT - 2), bottom]
-    last = _percent(ys[-1]) if accuracy else f"{ys[-1]:.4g}"
-    return [
-        f"{'':>8}  {name}: {last} at epoch {xs[-1]:g}",
-        *(f"{label:>8} ┤{line}" for label, line in zip(scale, _braille(xs, ys, high), strict=True)),
-        f"{'':>8}  {f'{xs[0]:g}':<{WIDTH - 8}}{f'epoch {xs[-1]:g}':>8}",
-    ]
-
-
-def _braille(xs: list[float], ys: list[float], high: float) -> list[str]:
-    cells = [[_BLANK] * WIDTH for _ in range(HEIGHT)]
-    last = 4 * HEIGHT - 1
-    before = None
-    for column in range(2 * WIDTH):
-        share = _interpolate(xs, ys, xs[0] + (xs[-1] - xs[0]) * column / (2 * WIDTH - 1)) / high
-        row = round(last * (1 - min(max(share, 0), 1)))
-        for dot in _between(row if before is None else before, row):
-            cells[dot // 4][column // 2] |= _DOTS[dot % 4][column % 2]
-        before = row
-    return ["".join(map(chr, line)) for line in cells]
-
-
-def _interpolate(xs: list[float], ys: list[float], x: float) -> float:
-    i = min(bisect_right(xs, x), len(xs) - 1)
-    if i == 0 or xs[i] == xs[i - 1]:
-        return ys[i]
-    share = min((x - xs[i - 1]) / (xs[i] - xs[i - 1]), 1)
-    return ys[i - 1] + share * (ys[i] - ys[i - 1])
-
-
-def _between(before: int, row: int) -> Iterator[int]:
-    """The dots that connect a column with the one before."""
-    yield from range(min(row, before + 1), max(row, before - 1) + 1)
+    high = 1.0 if accuracy else max(values) or 1.0
+    columns = min(width, len(values))
+    drawn = [values[round(i * (len(values) - 1) / max(columns - 1, 1))] for i in range(columns)]
+    bars = "".join(_BARS[round(min(max(value / high, 0), 1) * (len(_BARS) - 1))] for value in drawn)
+    first, last = (_percent(value) if accuracy else f"{value:.4g}" for value in (values[0], values[-1]))
+    return f"  {name:<16}{bars}  {first} at epoch {epochs[0]:g}, {last} at {epochs[-1]:g}"
 
 
 # Wording.
