@@ -79,6 +79,7 @@ lint: install ## Check style and types, and the Dockerfile
 	$(VENV)/bin/hadolint Dockerfile
 
 docs: $(VENV)/docs ## Build the site, in build/site; a warning is an error
+	@rm -rf docs/api  # written anew: a module that has gone must not stay
 	$(VENV)/bin/python -m sphinx -W --keep-going --quiet -c docs -d build/doctrees . build/site
 	@echo "build/site/index.html"
 
@@ -90,5 +91,5 @@ bench: install ## Measure the speed, as ratios
 	$(VENV)/bin/python experiments/speed/bench.py
 
 clean: ## Remove results, caches and the environment; keep data/ and runs/
-	rm -rf $(VENV) results build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf $(VENV) results build dist docs/api *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find rethink tests experiments -name __pycache__ -type d -prune -exec rm -rf {} +
