@@ -21,7 +21,7 @@ RUNS := --scale $(SCALE) --seeds "$(SEEDS)"
 REPORT := $(RUNS) --rule "$(RULE)"
 SWEEP := $(RUNS) --launcher $(LAUNCHER) $(if $(LAUNCHER_CONFIG),--launcher-config $(LAUNCHER_CONFIG))
 
-.PHONY: help install demo all report publish test lint bench clean $(ARTEFACTS)
+.PHONY: help install demo all report publish test torture lint bench clean $(ARTEFACTS)
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -76,6 +76,9 @@ lint: install ## Check style and types
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
+
+torture: install ## Kill, damage and interrupt runs for MINUTES (30): nothing may be lost or wrong
+	PYTHONPATH=tests $(VENV)/bin/python -m torture --minutes $(or $(MINUTES),30) $(if $(SEED),--seed $(SEED))
 
 bench: install ## Measure the speed, as ratios
 	$(VENV)/bin/python experiments/speed/bench.py

@@ -1,4 +1,4 @@
-"""`python -m torture`: trials for so many minutes, a table of what came of them, exit code 1 if any failed."""
+"""`make torture`, or `PYTHONPATH=tests python -m torture`: trials for so many minutes, a table of what came of them, exit code 1 if any failed."""
 
 import argparse
 import os
@@ -34,7 +34,7 @@ def main() -> None:
         ended.append(trial)
         if trial.failed or trial.outcome.what == "skipped" or options.verbose or options.trial:
             _show(trial, options)
-    print(outcome.text(ended))
+    print(outcome.table(ended))
     failed = [trial for trial in ended if trial.failed]
     for trial in failed:
         print(f"{trial.outcome.what}: {_again(trial, options)}    # {trial.outcome.done}")
@@ -65,7 +65,7 @@ def _show(trial: outcome.Trial, options: argparse.Namespace) -> None:
 
 def _again(trial: outcome.Trial, options: argparse.Namespace) -> str:
     kind = f" --kind '{options.kind}'" if options.kind else ""
-    return f"python -m torture --seed {options.seed} --trial {trial.number}{kind}"
+    return f"PYTHONPATH=tests .venv/bin/python -m torture --seed {options.seed} --trial {trial.number}{kind}"
 
 
 def _page(ended: list[outcome.Trial], seed: int) -> str:
@@ -78,7 +78,7 @@ def _page(ended: list[outcome.Trial], seed: int) -> str:
             "",
             f"`make torture`, seed {seed}, commit {commit}, {datetime.now(UTC):%Y-%m-%d}.",
             "",
-            outcome.markdown(ended),
+            outcome.table(ended),
             *skipped,
             "",
         ]

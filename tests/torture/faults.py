@@ -1,166 +1,121 @@
-"""What disks, colleagues and slips of the hand do to files: every fault of a kind that fits the file's name."""
+"""What disks, colleagues and slips of the hand do to files: each fault makes another content out of a content."""
 
 import json
 import os
 import random
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-Fault = Callable[[Path, random.Random], object]
+Chance = random.Random
+CANARY = "canary"
+"""A file that is there when a command was executed that `hostile` put in the place of a class."""
 
 
 def fault_names(path: Path) -> list[str]:
     """The faults that can be done to a file of this name."""
-    names = list(_OF_BYTES)
-    if path.suffix == ".csv":
-        names += [*_OF_ROWS, *_OF_TEXT]
-    if path.suffix == ".json":
-        names += [*_OF_JSON, *_OF_TEXT]
-    if path.suffix == ".yaml":
-        names += _OF_TEXT
-    if os.geteuid() != 0:  # root may read everything
-        names.append("no permission")
-    return names
+    of_kind: dict[str, dict[str, Any]] = {".csv": _ROWS | _TEXT, ".json": _VALUES | _TEXT, ".yaml": _TEXT}
+    names = [*_BYTES, *_PLACE, *of_kind.get(path.suffix, {})]
+    return names if os.geteuid() else [name for name in names if name != "no permission"]  # root may read everything
 
 
-def inflict(name: str, path: Path, chance: random.Random) -> None:
-    """Does it. Whatever is drawn, the content is another one afterwards."""
+def inflict(name: str, path: Path, chance: Chance) -> None:
+    """Does it: the content is another one afterwards, or cannot be read."""
+    if name in _PLACE:
+        _PLACE[name](path)
+        return
     before = path.read_bytes()
-    every = _OF_BYTES | _OF_ROWS | _OF_TEXT | _OF_JSON | {"no permission": lambda path, _: path.chmod(0)}
-    for _ in range(20):
-        every[name](path, chance)
-        if not path.is_file() or not os.access(path, os.R_OK) or path.read_bytes() != before:
+    for fault in [name] * 20 + ["appended"]:  # two equal rows may have been swapped
+        path.write_bytes((_BYTES | _ROWS | _TEXT | _VALUES)[fault](before, chance))
+        if path.read_bytes() != before:
             return
-    _append(path, chance)  # such as equal rows that were swapped
 
 
-# Bytes.
-
-
-def _block(path: Path, chance: random.Random, make: Callable[[int], bytes]) -> None:
-    content = bytearray(path.read_bytes())
-    size = chance.choice((16, 512, 4096))
-    start = chance.randrange(max(1, len(content) - size))
-    content[start : start + size] = make(len(content[start : start + size]))
-    path.write_bytes(content)
-
-
-def _flip(path: Path, chance: random.Random) -> None:
-    content = bytearray(path.read_bytes())
-    for _ in range(chance.choice((1, 1, 8))):
-        content[chance.randrange(len(content))] ^= 1 << chance.randrange(8)
-    path.write_bytes(content)
-
-
-def _cut_off(path: Path, chance: random.Random) -> None:
-    os.truncate(path, chance.randrange(path.stat().st_size))
-
-
-def _append(path: Path, chance: random.Random) -> None:
-    with path.open("ab") as file:
-        file.write(chance.choice((b"0", b"\0" * 512, chance.randbytes(64), b"\n1,2,3\n")))
-
-
-def _folder(path: Path, chance: random.Random) -> None:
-    path.unlink()
-    path.mkdir()
-
-
-_OF_BYTES: dict[str, Fault] = {
-    "flipped bits": _flip,
-    "zeroed block": lambda path, chance: _block(path, chance, bytes),
-    "garbage block": lambda path, chance: _block(path, chance, chance.randbytes),
-    "cut off": _cut_off,
-    "appended": _append,
-    "emptied": lambda path, _: path.write_bytes(b""),
-    "replaced by a folder": _folder,
-    "missing": lambda path, _: path.unlink(),
-}
-
-
-# Text.
-
-
-def _rows(change: Callable[[list[str], random.Random], object]) -> Fault:
-    def fault(path: Path, chance: random.Random) -> None:
-        rows = path.read_text().splitlines(keepends=True)
-        change(rows, chance)
-        path.write_text("".join(rows))
-
-    return fault
-
-
-def _swap(rows: list[str], chance: random.Random) -> None:
-    first, second = chance.sample(range(1, len(rows)), 2)
-    rows[first], rows[second] = rows[second], rows[first]
-
-
-def _digit(path: Path, chance: random.Random) -> None:
-    text = path.read_text()
-    place = chance.choice([place for place, letter in enumerate(text) if letter.isdigit()])
-    path.write_text(text[:place] + chance.choice("0123456789") + text[place + 1 :])
-
-
-_OF_ROWS: dict[str, Fault] = {
-    "swapped rows": _rows(_swap),
-    "deleted row": _rows(lambda rows, chance: rows.pop(chance.randrange(1, len(rows)))),
-    "repeated row": _rows(lambda rows, chance: rows.insert(chance.randrange(1, len(rows)), rows[-1])),
-}
-_OF_TEXT: dict[str, Fault] = {"changed digit": _digit}
-
-
-# JSON.
-
-
-def _values(content: Any) -> list[tuple[Any, Any]]:
-    """Every container and key in a JSON object, at every depth."""
-    keys = list(content) if isinstance(content, dict) else range(len(content)) if isinstance(content, list) else []
-    return [(content, key) for key in keys] + [pair for key in keys for pair in _values(content[key])]
-
-
-def _in_json(change: Callable[[Any, Any, random.Random], object]) -> Fault:
-    def fault(path: Path, chance: random.Random) -> None:
-        content = json.loads(path.read_bytes())
-        container, key = chance.choice(_values(content))
-        change(container, key, chance)
-        path.write_text(json.dumps(content, indent=2) + "\n")
-
-    return fault
-
-
-def _other_type(container: Any, key: Any, chance: random.Random) -> None:
-    container[key] = chance.choice(([], {}, "text", None, True, -1, 1e308, [[1]]))
-
-
-_OF_JSON: dict[str, Fault] = {
-    "wrong type": _in_json(_other_type),
-    "missing key": _in_json(lambda container, key, _: container.pop(key)),
-}
-
-HOSTILE = "class of another kind"
-CANARY = "canary"
-
-
-def make_hostile(path: Path, chance: random.Random) -> None:
-    """Has a record name a function where a class belongs, as who knows how its digest is made would."""
+def hostile(path: Path, chance: Chance) -> None:
+    """Has a record name a function where a class belongs, with a right digest, as whoever means harm would."""
     from rethink.files import DIGEST, content_digest
 
     content = json.loads(path.read_bytes())
-    part = chance.choice(("model", "data", "randomization"))
-    spec = content["config"]["model" if part == "model" else "data"]
+    parts = content["config"]["model"], content["config"]["data"], content["config"]["data"]["init_args"]
     call = {"class_path": "subprocess.call", "init_args": {"args": ["touch", CANARY]}}
-    if part == "randomization":
-        spec["init_args"]["randomization"] = call
-    else:
-        spec.clear()
-        spec.update(call)
+    part = chance.choice(parts)
+    part.update(call if part is not parts[2] else {"randomization": call})
     if content.pop(DIGEST, None) is not None:
         content[DIGEST] = content_digest(content)
     path.write_text(json.dumps(content, indent=2) + "\n")
 
 
-def copy_tree(source: Path, target: Path) -> None:
-    """A folder with its links."""
-    shutil.copytree(source, target, symlinks=True, dirs_exist_ok=True)
+def _flip(content: bytes, chance: Chance) -> bytes:
+    flipped = bytearray(content)
+    for _ in range(chance.choice((1, 1, 8))):
+        flipped[chance.randrange(len(content))] ^= 1 << chance.randrange(8)
+    return flipped
+
+
+def _block(make: Callable[[Chance, int], bytes]) -> Callable[[bytes, Chance], bytes]:
+    def fault(content: bytes, chance: Chance) -> bytes:
+        size = min(chance.choice((16, 512, 4096)), len(content))
+        start = chance.randrange(len(content) - size + 1)
+        return content[:start] + make(chance, size) + content[start + size :]
+
+    return fault
+
+
+def _rows(change: Callable[[list[bytes], int, int], object]) -> Callable[[bytes, Chance], bytes]:
+    def fault(content: bytes, chance: Chance) -> bytes:
+        header, *rows = content.splitlines(keepends=True)
+        change(rows, *(chance.sample(range(len(rows)), 2) if len(rows) > 1 else (0, 0)))
+        return b"".join([header, *rows])
+
+    return fault
+
+
+def _swap(rows: list[bytes], first: int, second: int) -> None:
+    rows[first], rows[second] = rows[second], rows[first]
+
+
+def _digit(content: bytes, chance: Chance) -> bytes:
+    place = chance.choice([place for place, letter in enumerate(content) if letter in b"0123456789"])
+    return content[:place] + chance.choice("0123456789").encode() + content[place + 1 :]
+
+
+def _values(change: Callable[[Any, Any, Chance], object]) -> Callable[[bytes, Chance], bytes]:
+    def places(value: Any) -> list[tuple[Any, Any]]:
+        keys = list(value) if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else []
+        return [(value, key) for key in keys] + [place for key in keys for place in places(value[key])]
+
+    def fault(content: bytes, chance: Chance) -> bytes:
+        loaded = json.loads(content)
+        change(*chance.choice(places(loaded)), chance)
+        return json.dumps(loaded, indent=2).encode() + b"\n"
+
+    return fault
+
+
+def _other_type(container: Any, key: Any, chance: Chance) -> None:
+    container[key] = chance.choice(([], {}, "text", None, True, -1, 1e308, [[1]]))
+
+
+_BYTES: dict[str, Callable[[bytes, Chance], bytes]] = {
+    "flipped bits": _flip,
+    "zeroed block": _block(lambda _, size: bytes(size)),
+    "garbage block": _block(Chance.randbytes),
+    "cut off": lambda content, chance: content[: chance.randrange(len(content))],
+    "appended": lambda content, chance: content + chance.choice((b"0", bytes(512), chance.randbytes(64), b"\n1,2,3\n")),
+    "emptied": lambda content, _: b"",
+}
+_ROWS = {
+    "swapped rows": _rows(_swap),
+    "deleted row": _rows(lambda rows, first, _: rows.pop(first)),
+    "repeated row": _rows(lambda rows, first, second: rows.insert(first, rows[second])),
+}
+_TEXT = {"changed digit": _digit}
+_VALUES = {
+    "wrong type": _values(_other_type),
+    "missing key": _values(lambda container, key, _: container.pop(key)),
+}
+_PLACE: dict[str, Callable[[Path], object]] = {
+    "replaced by a folder": lambda path: (path.unlink(), path.mkdir()),
+    "missing": Path.unlink,
+    "no permission": lambda path: path.chmod(0),
+}

@@ -1,8 +1,7 @@
-"""What a process does to itself, and when: before an SGD step, or while it writes a file."""
+"""When something is done to a process, by itself: before an SGD step, or while it writes a file."""
 
 import os
 import random
-import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import torch
 from processes import at_step
 
-WRITTEN = ("last.ckpt", "last.ckpt", "last.ckpt", "history.csv", "final.ckpt", "record.json", "config.yaml")
+_WRITTEN = ("last.ckpt", "last.ckpt", "last.ckpt", "history.csv", "final.ckpt", "record.json", "config.yaml")
 
 
 @dataclass(frozen=True)
@@ -23,10 +22,10 @@ class Moment:
 
     @classmethod
     def draw(cls, chance: random.Random, steps: int) -> "Moment":
-        """One of a run of so many steps: three in ten while a file is written."""
+        """One of a run of so many steps: three in ten are while a file is written."""
         if chance.random() < 0.7:
             return cls(chance.randrange(steps))
-        return cls(chance.randrange(3), chance.choice(WRITTEN), chance.choice(("before", "torn", "after")))
+        return cls(chance.randrange(3), chance.choice(_WRITTEN), chance.choice(("before", "torn", "after")))
 
     def __str__(self) -> str:
         return f"{self.part} {self.file} {self.number}" if self.file else f"step {self.number}"
@@ -52,26 +51,11 @@ class Moment:
         os.replace = replaced
 
 
-def kill_all() -> None:
-    """As a machine does that loses its power: all processes of the command at once."""
-    os.killpg(0, signal.SIGKILL)
+def strike(number: int, *, group: bool = False, rank: int | None = None) -> Callable[[], None]:
+    """Sends a signal to this process, or to all of its command as a terminal does; with `rank` in that rank only."""
 
+    def act() -> None:
+        if rank is None or (torch.distributed.is_initialized() and torch.distributed.get_rank() == rank):
+            (os.killpg if group else os.kill)(0 if group else os.getpid(), number)
 
-def signal_all(number: int) -> Callable[[], None]:
-    """A signal to all processes of the command, as a terminal sends it."""
-    return lambda: os.killpg(0, number)
-
-
-def signal_self(number: int) -> Callable[[], None]:
-    """A signal to the process that comes to the moment."""
-    return lambda: os.kill(os.getpid(), number)
-
-
-def in_rank(rank: int, act: Callable[[], object]) -> Callable[[], None]:
-    """The same in one rank of a run only."""
-
-    def acts() -> None:
-        if torch.distributed.is_initialized() and torch.distributed.get_rank() == rank:
-            act()
-
-    return acts
+    return act

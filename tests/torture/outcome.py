@@ -1,18 +1,17 @@
 """What came of trials, and the table of it."""
 
-import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 OUTCOMES = ("recovered", "clear error", "lost", "wrong", "traceback", "hang", "skipped")
 """Recovered: the result of an undisturbed run, to the last bit. Lost: work that was saved is done again, what was whole
-is not shown or not said what is wrong with what. Wrong: another result, a success that is none, another exit code."""
+is not shown, or nothing says what is wrong with what. Wrong: another result or exit code, a success that is none."""
 FAILURES = ("lost", "wrong", "traceback", "hang")
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """Of one trial: what was done to it, what came of it, and the commands with what they said."""
+    """Of a trial: what came of it, the faults, what was done, and the commands with what they printed."""
 
     what: str
     faults: int
@@ -35,34 +34,25 @@ class Trial:
 
 def rows(trials: Sequence[Trial]) -> list[list[str]]:
     """The table with its header: a row per kind, and their sum."""
-    header = ["kind", "trials", "faults", *OUTCOMES]
-    kinds = list(dict.fromkeys(trial.kind for trial in sorted(trials, key=lambda trial: trial.number)))
-    parts = [(kind, [trial for trial in trials if trial.kind == kind]) for kind in kinds]
-    return [header, *(_row(name, part) for name, part in [*parts, ("all", list(trials))])]
+    kinds = dict.fromkeys(trial.kind for trial in sorted(trials, key=lambda trial: trial.number))
+    parts = {kind: [trial.outcome for trial in trials if trial.kind == kind] for kind in kinds}
+    parts["all"] = [trial.outcome for trial in trials]
+    return [
+        ["kind", "trials", "faults", *OUTCOMES],
+        *(
+            [name, str(len(part)), str(sum(outcome.faults for outcome in part))]
+            + [str(sum(outcome.what == what for outcome in part)) for what in OUTCOMES]
+            for name, part in parts.items()
+        ),
+    ]
 
 
-def _row(name: str, trials: Sequence[Trial]) -> list[str]:
-    counts = [sum(trial.outcome.what == what for trial in trials) for what in OUTCOMES]
-    return [name, *map(str, [len(trials), sum(trial.outcome.faults for trial in trials), *counts])]
-
-
-def text(trials: Sequence[Trial]) -> str:
-    """The table for a terminal."""
-    table = rows(trials)
-    widths = [max(len(row[column]) for row in table) for column in range(len(table[0]))]
-    return "\n".join(
-        "  ".join(cell.rjust(width) if place else cell.ljust(width) for place, (cell, width) in enumerate(cells))
-        for cells in (list(zip(row, widths, strict=True)) for row in table)
-    )
-
-
-def markdown(trials: Sequence[Trial]) -> str:
-    """The table for a page."""
+def table(trials: Sequence[Trial]) -> str:
+    """The same as Markdown, aligned for a terminal."""
     header, *others = rows(trials)
-    lines = [header, ["---", *["---:"] * (len(header) - 1)], *others]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines) + "\n"
-
-
-def to_json(outcome: Outcome) -> dict[str, object]:
-    """For the pipe between a trial's process and the one that counts."""
-    return dataclasses.asdict(outcome)
+    widths = [max(map(len, column)) for column in zip(header, *others, strict=True)]
+    rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
+    return "".join(
+        f"| {line[0]:<{widths[0]}} | {' | '.join(map(str.rjust, line[1:], widths[1:]))} |\n"
+        for line in (header, rule, *others)
+    )

@@ -1,16 +1,17 @@
 """Disks that are full, read-only or gone, and a SLURM that takes a job away."""
 
 import contextlib
+import os
 import random
 import resource
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from torture import commands, references, settings
+from torture.kills import judge
 from torture.moments import Moment
 from torture.outcome import Outcome
 
@@ -19,72 +20,60 @@ def bad_disk(chance: random.Random, place: Path) -> Outcome:
     """A run whose disk turns bad at a moment: it ends with a line, and goes on when the disk is good again."""
     setting = settings.draw(chance, "MLP", ranks=1)
     reference, _ = references.finished(setting)
-    references.new_place(place)
-    what = chance.choice(("full", "full", "read-only", "vanished", "size of files limited"))
-    moment = Moment(chance.randrange(setting.steps))
-    done = f"{what} at {moment}"
+    words = (*setting.words, *settings.OFTEN)
+    what = chance.choice(("full", "full", "full", "read-only", "gone", "file size limited"))
+    moment, room = Moment(chance.randrange(setting.steps)), chance.choice((0, chance.randrange(300_000)))
+    done = f"{what} at {moment}" + (f", {room:,} bytes left" if what == "full" else "")
     runs = place / "runs"
     runs.mkdir()
-    mounted = what in ("full", "read-only")
-    if mounted and (reason := _mount(runs, "ro" if what == "read-only" else "size=3m")):
-        return Outcome("skipped", 0, done, f"mounting is not allowed here: {reason}")
-    try:
-        acts: dict[str, Callable[[], object]] = {
-            "full": lambda: _fill(runs / "filler"),
-            "vanished": lambda: [shutil.rmtree(folder, ignore_errors=True) for folder in runs.glob("*")],
-            "size of files limited": _limit_files,
-        }
-        act = acts.get(what, lambda: None)
-        first = commands.run(setting.words, place, sabotage=lambda: moment.arrange(act))
-        (runs / "filler").unlink(missing_ok=True)
-        if first.fault:
-            return Outcome(first.fault, 1, done, str(first))
-        if first.code != 0 and "runs" not in first.output:
-            return Outcome("lost", 1, done, f"{first}\n-> it does not say where")
+    acts: dict[str, Callable[[], object]] = {
+        "full": lambda: _fill(runs / "filler", room),
+        "gone": lambda: [shutil.rmtree(folder, ignore_errors=True) for folder in runs.glob("*")],
+        "file size limited": lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, resource.RLIM_INFINITY)),
+        "read-only": lambda: None,  # from the start
+    }
+    with contextlib.ExitStack() as mounts:
+        if what in ("full", "read-only"):
+            options = "ro" if what == "read-only" else "size=3m"
+            if reason := _mounted(runs, options, mounts):
+                return Outcome("skipped", 0, done, f"mounting is not allowed here: {reason}")
+        first = commands.run(words, place, sabotage=lambda: moment.arrange(acts[what]))
+        if first.fault or (first.code != 0 and "runs" not in first.output):
+            return Outcome(first.fault or "lost", 1, done, f"{first}\n-> it must say where")
+        with contextlib.suppress(OSError):
+            (runs / "filler").unlink()
         if what == "read-only":
-            _unmount(runs)
-            mounted = False
-        last = commands.run(setting.words, place)
-        if last.fault or last.code != 0:
-            return Outcome(last.fault or "lost", 1, done, f"{first}\n{last}")
-        other = references.differences(references.the_run(place), reference)
-        return Outcome("wrong" if other else "recovered", 1, done, f"{first}\n{last}\n-> {other}")
-    finally:
-        if mounted:
-            _unmount(runs)
+            mounts.close()
+        last = commands.run(words, place)
+        outcome, why = judge(last, place, reference)
+    return Outcome(outcome, 1, done, f"{first}\n{last}\n-> {why}")
 
 
 def slurm(chance: random.Random, place: Path) -> Outcome:
     """Real jobs that are preempted and requeued: the tests of it, where there is a SLURM."""
     if shutil.which("sinfo") is None or subprocess.run(["sinfo"], capture_output=True).returncode != 0:
-        return Outcome("skipped", 0, "SLURM", "there is no SLURM here: tests/slurm/cluster starts one, as root")
-    tests = references.REPOSITORY / "tests" / "slurm" / "test_slurm.py"
-    command = [sys.executable, "-m", "pytest", "-q", "-m", "slurm", str(tests)]
+        return Outcome("skipped", 0, "SLURM", "there is no SLURM here; tests/slurm/cluster starts one, as root")
+    command = [sys.executable, "-m", "pytest", "-q", "-m", "slurm", "tests/slurm/test_slurm.py"]
     ended = subprocess.run(command, cwd=references.REPOSITORY, capture_output=True, text=True)
-    return Outcome("recovered" if ended.returncode == 0 else "lost", 1, "SLURM: preempted jobs", ended.stdout[-3000:])
+    return Outcome("recovered" if ended.returncode == 0 else "lost", 1, "preempted jobs", ended.stdout[-3000:])
 
 
-def _mount(folder: Path, option: str) -> str:
-    """Mounts a small file system; returns why not, or nothing."""
+def _mounted(folder: Path, options: str, mounts: contextlib.ExitStack) -> str:
+    """Mounts a small file system until the stack is closed; returns why not, or nothing."""
+    command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
     try:
-        command = ["mount", "-t", "tmpfs", "-o", option, "tmpfs", str(folder)]
         mounted = subprocess.run(command, capture_output=True, text=True)
     except OSError as error:
         return str(error)
-    return "" if mounted.returncode == 0 else mounted.stderr.strip() or "mount failed"
+    if mounted.returncode != 0:
+        return mounted.stderr.strip() or "mount failed"
+    mounts.callback(subprocess.run, ["umount", "-l", str(folder)], check=True)
+    return ""
 
 
-def _unmount(folder: Path) -> None:
-    subprocess.run(["umount", "-l", str(folder)], check=True)
-
-
-def _fill(path: Path) -> None:
+def _fill(path: Path, room: int) -> None:
     with contextlib.suppress(OSError), path.open("wb") as file:
         while True:
-            file.write(b"0" * 4096)
+            file.write(bytes(4096))
             file.flush()
-
-
-def _limit_files() -> None:
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, resource.RLIM_INFINITY))
+    os.truncate(path, max(0, path.stat().st_size - room))

@@ -10,12 +10,13 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
-from torture import commands
+from torture import commands, references
 from torture.damage import damaged_file
 from torture.kills import asked, killed, rank_lost
-from torture.outcome import Outcome, Trial, to_json
+from torture.outcome import Outcome, Trial
 from torture.places import bad_disk, slurm
 from torture.sweeps import sweep_disturbed
 
@@ -42,7 +43,7 @@ def kind_of(number: int) -> str:
 
 def play(seed: int, number: int, kind: str) -> Outcome:
     """A trial, in this process and a temporary folder."""
-    place = Path(tempfile.mkdtemp(prefix="torture-"))
+    place = references.furnish(Path(tempfile.mkdtemp(prefix="torture-")))
     try:
         return KINDS[kind](random.Random(f"{seed}/{number}/{kind}"), place)
     finally:
@@ -85,7 +86,7 @@ def _begin(seed: int, number: int, kind: str, result: Path) -> int:
     if child == 0:
         try:
             commands.die_with_parent()
-            result.write_text(json.dumps(to_json(play(seed, number, kind))))
+            result.write_text(json.dumps(asdict(play(seed, number, kind))))
         except BaseException:  # the child must never come back
             result.with_suffix(".error").write_text(traceback.format_exc())
         finally:
