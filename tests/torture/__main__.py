@@ -1,4 +1,4 @@
-"""`make torture`, or `PYTHONPATH=tests python -m torture`: trials for so many minutes, a table of what came of them, exit code 1 if any failed."""
+"""`make torture`: trials for so many minutes, and a table of what came of them; exit code 1 if any failed."""
 
 import argparse
 import os

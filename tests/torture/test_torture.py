@@ -4,7 +4,6 @@ import json
 import random
 import secrets
 import sys
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -137,10 +136,9 @@ def test_a_resume_with_another_weight_is_wrong(imported, monkeypatch, tmp_path):
 
 @pytest.mark.slow
 def test_a_reader_that_believes_everything_is_wrong(imported, monkeypatch, tmp_path):
-    """Whoever checks no digest, and no sum of the archive, goes on from a damaged checkpoint."""
+    """Whoever checks no digest goes on from a damaged checkpoint."""
     for module in [module for name, module in sys.modules.items() if name.startswith("rethink.")]:
         if hasattr(module, "read_archive"):
             monkeypatch.setattr(module, "read_archive", Path.read_bytes)
-    monkeypatch.setattr(zipfile.ZipFile, "testzip", lambda self: None)
     ended = [damage.damaged_checkpoint(random.Random(seed), place(tmp_path, seed)) for seed in range(12)]
     assert any(outcome.what == "wrong" and "-> other weights" in outcome.detail for outcome in ended)
