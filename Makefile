@@ -21,7 +21,7 @@ RUNS := --scale $(SCALE) --seeds "$(SEEDS)"
 REPORT := $(RUNS) --rule "$(RULE)"
 SWEEP := $(RUNS) --launcher $(LAUNCHER) $(if $(LAUNCHER_CONFIG),--launcher-config $(LAUNCHER_CONFIG))
 
-.PHONY: help install demo all report publish test lint docs bench clean $(ARTEFACTS)
+.PHONY: help install demo all report publish test torture lint docs bench clean $(ARTEFACTS)
 .DEFAULT_GOAL := help
 
 help: ## Show this list
@@ -86,6 +86,9 @@ docs: $(VENV)/docs ## Build the site, in build/site; a warning is an error
 $(VENV)/docs: $(VENV)/installed
 	VIRTUAL_ENV=$(VENV) $(VENV)/bin/uv pip install --quiet -c constraints.txt -e '.[docs]'
 	@touch $@
+
+torture: install ## Kill, damage and interrupt runs for MINUTES (30): nothing may be lost or wrong
+	PYTHONPATH=tests $(VENV)/bin/python -m torture --minutes $(or $(MINUTES),30) $(if $(SEED),--seed $(SEED))
 
 bench: install ## Measure the speed, as ratios
 	$(VENV)/bin/python experiments/speed/bench.py
