@@ -143,7 +143,7 @@ def test_an_analysis_outside_the_package_is_named_by_its_path(runs, tmp_path, mo
     (folder,) = (runs / "analyses").iterdir()
     found = Analysed.open(folder)
     assert (found.name, found.values["sum"]) == ("Cubes", 36)
-    assert "'my_analyses.Squares': there is no module 'my_analyses' here" in refused("my_analyses.Squares", capsys=capsys)
+    assert "module 'my_analyses' has no class 'Squares'" in refused("my_analyses.Squares", capsys=capsys)
     assert "'json.JSONDecoder' is no Analysis" in refused("json.JSONDecoder", capsys=capsys)
 
 

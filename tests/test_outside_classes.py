@@ -88,7 +88,7 @@ class Falls(Measurement):
         return {"falls": sum(b < a for a, b in zip(self.losses, self.losses[1:]))}
 ''',
     "own_analysis": '''
-from rethink.analyses.analysis import Findings, RunAnalysis
+from rethink.analyses.analysis import Result, RunAnalysis
 
 
 class Epochs(RunAnalysis):
@@ -100,7 +100,7 @@ class Epochs(RunAnalysis):
     """
 
     def analyse(self, workplace):
-        return Findings({"epochs": [run.last_epoch for run in self.opened()]})
+        return Result({"epochs": [run.last_epoch for run in self.opened()]})
 ''',
 }
 FIT = [
