@@ -11,6 +11,7 @@ from lightning.pytorch.loggers import CSVLogger
 from test_training import assert_equal, train, weights
 from torch.utils.data import DataLoader, TensorDataset
 
+from rethink.analyses.networks import at_the_end
 from rethink.callbacks.best_test_accuracy import BestTestAccuracy
 from rethink.callbacks.convergence import Convergence
 from rethink.callbacks.label_corruption import LabelCorruption
@@ -118,3 +119,17 @@ def test_shape_and_classes_are_facts_of_the_loaded_data():
     assert data.splits["train"].labels.max() == 6
     with pytest.raises(AttributeError, match="no attribute 'image_shapes'"):
         _ = data.image_shapes
+
+
+class Folder(ImageDataModule):
+    """A data set of one's own that says nothing but its images."""
+
+    def load(self):
+        return Synthetic(num_train=40, num_test=10, num_classes=5).load()
+
+
+def test_a_run_on_a_data_set_that_does_not_say_its_shape_is_read_back(fit):
+    run = fit("--data", "test_plain_batches.Folder", "--model", "MLP", "--trainer.max_epochs", "1")
+    network = at_the_end(run)
+    assert (network.model.image_shape, network.model.num_classes) == ((3, 28, 28), 5)
+    assert network.logits(network.train).shape == (40, 5)

@@ -105,7 +105,7 @@ class Classifier(LightningModule):
         """What the last epoch measured, as exact numbers, by the names of the history's columns."""
         self._rates: list[float] = []  # learning rates of the optimizer's groups, before the schedule
         self._plain = False  # whether the last batch was of a loader of any other kind than ours
-        self._ready = False
+        self._weights_drawn = False
 
     # What an architecture may override.
 
@@ -271,8 +271,8 @@ class Classifier(LightningModule):
 
     def setup(self, stage: str) -> None:
         """Draws the weights that training starts from, once."""
-        if not self._ready:
-            self._ready = True
+        if not self._weights_drawn:
+            self._weights_drawn = True
             self.draw_initial_weights()
             self.network.to(memory_format=torch.channels_last)
             if self.recipe.average is not None:

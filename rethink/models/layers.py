@@ -99,7 +99,7 @@ class BatchNorm(nn.Module):
     def _synchronized(self, x: Tensor) -> Tensor:
         values = x.float()
         axes = tuple(a for a in range(x.ndim) if a != 1)
-        each = (1, -1) + (1,) * (x.ndim - 2)
+        channelwise = (1, -1) + (1,) * (x.ndim - 2)
         count = self.running_mean.new_full((1,), x.numel() / x.shape[1])
         double = torch.float64  # the variance is a difference of these
         sums = torch.cat([values.sum(axes, dtype=double), values.square().sum(axes, dtype=double), count])
@@ -113,7 +113,7 @@ class BatchNorm(nn.Module):
             self.running_variance.lerp_(unbiased, self.momentum)
         factor = self.weight * torch.rsqrt(variance + self.epsilon)
         shift = self.bias - mean * factor
-        return torch.addcmul(shift.view(each), values, factor.view(each)).to(x.dtype)
+        return torch.addcmul(shift.view(channelwise), values, factor.view(channelwise)).to(x.dtype)
 
 
 class _AllReduceSum(torch.autograd.Function):
