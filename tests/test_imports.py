@@ -21,6 +21,7 @@ import rethink.training.recipes
 from rethink.discovery import subclasses
 from rethink.models.classifier import Classifier
 from rethink.randomization.randomization import Randomization
+from rethink.running.wings import find_analyses
 from rethink.training.recipes import Recipe
 
 REPOSITORY = Path(__file__).parents[1]
@@ -151,6 +152,7 @@ NAMED = [
     *subclasses(rethink.data, rethink.data.ImageDataModule).values(),
     *subclasses(rethink.callbacks, Callback).values(),
     *subclasses(rethink.training.recipes, Recipe).values(),
+    *find_analyses().values(),
 ]
 
 

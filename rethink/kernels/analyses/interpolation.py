@@ -29,23 +29,23 @@ class _Interpolation(Analysis):
 
     Args:
         dataset: Which images.
+        precision: Of the factor; residuals are float64 in any case.
         n: Number of training images. Default: all.
         sizes: Also solved on the first so many of them, with the same factor.
         validation_size: Number of training images for the cross-validation.
         folds: Of the cross-validation.
-        precision: Of the factor; residuals are float64 in any case.
-        seed: Seed of everything that is drawn.
+        seed: Seed of subset and order of the images, of the random labels, and of random filters.
     """
 
     def __init__(
         self,
         dataset: Dataset,
-        n: PositiveInt | None,
-        sizes: list[PositiveInt] | None,
-        validation_size: PositiveInt,
-        folds: PositiveInt,
         precision: Precision,
-        seed: int,
+        n: PositiveInt | None = None,
+        sizes: list[PositiveInt] | None = None,
+        validation_size: PositiveInt = 5_000,
+        folds: PositiveInt = 5,
+        seed: int = 0,
     ) -> None:
         super().__init__(seed)
         if not 2 <= folds <= validation_size:
@@ -104,12 +104,8 @@ class KernelInterpolation(_Interpolation):
         kernel: gaussian, exp(-gamma |x - y|^2), or linear.
         gamma: Of the Gaussian kernel; a number, or cross_validated.
         l2: Added to the diagonal of K, in units of the mean of the diagonal; a number, or cross_validated.
-        n: Number of training images. Default: all.
-        sizes: Also solved on the first so many of them, with the same factor.
-        validation_size: Number of training images for the cross-validation.
-        folds: Of the cross-validation.
         precision: Of the factor; residuals are float64 in any case.
-        seed: Seed of subset and order of the images, and of the random labels.
+        **options: Sizes, cross-validation and seed.
     """
 
     def __init__(
@@ -119,14 +115,10 @@ class KernelInterpolation(_Interpolation):
         kernel: Literal["gaussian", "linear"] = "gaussian",
         gamma: PositiveFloat | Literal["cross_validated"] = "cross_validated",
         l2: NonNegativeFloat | Literal["cross_validated"] = 0.0,
-        n: PositiveInt | None = None,
-        sizes: list[PositiveInt] | None = None,
-        validation_size: PositiveInt = 5_000,
-        folds: PositiveInt = 5,
         precision: Precision = "float32",
-        seed: int = 0,
+        **options: Any,
     ) -> None:
-        super().__init__(dataset, n, sizes, validation_size, folds, precision, seed)
+        super().__init__(dataset, precision, **options)
         self.features = features
         self.kernel = kernel
         self.gamma = gamma
@@ -164,12 +156,8 @@ class RandomConvInterpolation(_Interpolation):
         filters: How many; the paper has 32,000.
         l2: Added to the diagonal of K, in units of the mean of the diagonal; numbers, or cross_validated. The same K
             is solved with each.
-        n: Number of training images. Default: all.
-        sizes: Also solved on the first so many of them, with the same factor.
-        validation_size: Number of training images for the cross-validation.
-        folds: Of the cross-validation.
         precision: Of the factor; K and residuals are float64 in any case.
-        seed: Seed of the filters, of subset and order of the images, and of the random labels.
+        **options: Sizes, cross-validation and seed.
     """
 
     def __init__(
@@ -177,14 +165,10 @@ class RandomConvInterpolation(_Interpolation):
         dataset: Literal["CIFAR10", "Synthetic"] = "CIFAR10",
         filters: PositiveInt = 32_000,
         l2: list[NonNegativeFloat | Literal["cross_validated"]] | None = None,
-        n: PositiveInt | None = None,
-        sizes: list[PositiveInt] | None = None,
-        validation_size: PositiveInt = 5_000,
-        folds: PositiveInt = 5,
         precision: Precision = "float64",
-        seed: int = 0,
+        **options: Any,
     ) -> None:
-        super().__init__(dataset, n, sizes, validation_size, folds, precision, seed)
+        super().__init__(dataset, precision, **options)
         self.filters = filters
         self.l2: list[Chosen] = [*l2] if l2 else [0.0]
 
