@@ -104,8 +104,8 @@ def _synced_up_to(local: LocalRun, target: Target, before: Pushed | None) -> int
 
 
 def _about(local: LocalRun, target: Target) -> dict[str, Any]:
-    names = description.names(local.run_id, local.settings, group=target.group, tags=target.tags)
-    return names | {"job_type": "fit", "config": description.config(local.settings)}
+    named = description.names(local.run_id, local.settings, group=target.group, tags=target.tags)
+    return named | {"job_type": "fit", "config": description.config(local.settings)}
 
 
 def last_step(next_step: int, summary: Mapping[str, Any], rows: Sequence[Row]) -> int:
