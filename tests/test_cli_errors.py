@@ -161,8 +161,48 @@ BAD: dict[str, tuple[list[str], list[str]]] = {
         [*SYNTHETIC, "--config", "{folder}/value.yaml"],
         ["--model.dropout 1.5 in {folder}/value.yaml", "a number from 0 to 1"],
     ),
+    "config not YAML, by a relative path": (
+        [*BOTH, "--config", "other/broken.yaml"],
+        ["--config other/broken.yaml, line 2", "not YAML"],
+    ),
+    "value in a config, by a relative path": (
+        [*SYNTHETIC, "--config", "other/value.yaml"],
+        ["--model.dropout 1.5 in other/value.yaml"],
+    ),
+    "config in UTF-16": ([*BOTH, "--config", "{folder}/utf16.yaml"], ["{folder}/utf16.yaml", "UTF-8"]),
+    "config binary": ([*BOTH, "--config", "{folder}/binary.yaml"], ["{folder}/binary.yaml", "UTF-8"]),
+    "config of control characters": ([*BOTH, "--config", "{folder}/control.yaml"], ["control.yaml", "not YAML"]),
+    "config empty": ([*BOTH, "--config", "{folder}/empty.yaml"], ["{folder}/empty.yaml: it is empty"]),
+    "config a folder": ([*BOTH, "--config", "{folder}"], ["--config {folder}", "Is a directory"]),
+    "config nothing": ([*BOTH, "--config", ""], ["--config (nothing)"]),
+    "config of a long name": ([*BOTH, "--config", "a" * 5000], ["--config aaa", "name too long"]),
+    "off without quotes": (
+        [*BOTH, "--config", "{folder}/off.yaml"],
+        ["--wandb False in {folder}/off.yaml", "YAML reads off as False: write it in quotes"],
+    ),
+    "trainer a number": ([*BOTH, "--trainer", "5"], ["--trainer 5: expected options by name"]),
+    "trainer a number in a config": (
+        [*BOTH, "--config", "{folder}/trainer.yaml"],
+        ["--trainer 5 in {folder}/trainer.yaml: expected options by name"],
+    ),
+    "devices a word": ([*BOTH, "--trainer.devices", "x"], ["--trainer.devices x", "auto, a number"]),
+    "seed below 0": ([*BOTH, "--seed_everything", "-3"], ["--seed_everything -3", "from 0 to 4294967295"]),
+    "seed below 0 in a config": (
+        [*BOTH, "--config", "{folder}/seed.yaml"],
+        ["--seed_everything -3 in {folder}/seed.yaml", "from 0 to 4294967295"],
+    ),
+    "seed too large": ([*BOTH, "--seed_everything", "9" * 20], ["from 0 to 4294967295"]),
 }
 FILES = {
+    "other/broken.yaml": "model: [1, 2\ntrainer: {\n",
+    "other/value.yaml": "model:\n  class_path: MLP\n  init_args:\n    dropout: 1.5\n",
+    "utf16.yaml": "trainer:\n  max_epochs: 5\n".encode("utf-16"),
+    "binary.yaml": bytes(range(128, 256)),
+    "control.yaml": "\x00\x01",
+    "empty.yaml": "",
+    "off.yaml": "wandb: off\n",
+    "trainer.yaml": "trainer: 5\n",
+    "seed.yaml": "seed_everything: -3\n",
     "broken.yaml": "model: [1, 2\ntrainer: {\n",
     "list.yaml": "- 1\n- 2\n",
     "key.yaml": "trainer:\n  max_epoch: 5\n",
@@ -172,10 +212,13 @@ FILES = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_bad_input_is_one_message(name, runs, tmp_path, capsys):
+def test_bad_input_is_one_message(name, runs, tmp_path, capsys, monkeypatch):
+    (tmp_path / "other").mkdir()
     for file, text in FILES.items():
-        (tmp_path / file).write_text(text)
+        (tmp_path / file).write_bytes(text if isinstance(text, bytes) else text.encode())
     arguments, expected = BAD[name]
+    if "by a relative path" in name:
+        monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as exit:
         main(["fit", "--trainer.devices", "1", *(argument.format(folder=tmp_path) for argument in arguments)])
     output = capsys.readouterr()

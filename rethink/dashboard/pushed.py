@@ -43,16 +43,16 @@ class Pushed:
     def read(cls, folder: Path, mode: Mode) -> Self | None:
         """The last mirror of a folder. A damaged file counts as none: then W&B is asked."""
         try:
-            found = json.loads((folder / "wandb-pushed.json").read_text())[mode]
-            return cls(**found | {"tags": tuple(found.get("tags", ()))})
+            content = json.loads((folder / "wandb-pushed.json").read_text())[mode]
+            return cls(**content | {"tags": tuple(content.get("tags", ()))})
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
     def write(self, folder: Path, mode: Mode) -> None:
         """Beside that of the other mode."""
         other: Mode = "offline" if mode == "online" else "online"
-        kept = Pushed.read(folder, other)
-        content = {mode: asdict(self)} | ({other: asdict(kept)} if kept else {})
+        beside = Pushed.read(folder, other)
+        content = {mode: asdict(self)} | ({other: asdict(beside)} if beside else {})
         write_text(folder / "wandb-pushed.json", json.dumps(content, indent=2, sort_keys=True) + "\n")
 
 

@@ -124,8 +124,8 @@ def _keep(new: Path, kept: Path, run_id: str) -> None:
 
 def offline_runs(home: Path, run_id: str, state: str) -> list[Path]:
     """What was logged offline, oldest first, and is `waiting`, `begun` (the sync was interrupted) or `synced`."""
-    found = sorted((home / "wandb").glob(f"offline-run-*-{run_id}"))
-    return [path for path in found if _state(path, run_id) == state]
+    mirrors = sorted((home / "wandb").glob(f"offline-run-*-{run_id}"))
+    return [path for path in mirrors if _state(path, run_id) == state]
 
 
 def _state(mirror: Path, run_id: str) -> str:

@@ -90,9 +90,9 @@ class Dataset:
         for name, array in arrays._asdict().items():
             if array.shape != self.shapes[name]:
                 return f"{name} has the shape {array.shape}, expected {self.shapes[name]}"
-            sum_found = hashlib.sha256(np.ascontiguousarray(array).data).hexdigest()
-            if sum_found != self.sha256[name]:
-                return f"{name} has the SHA-256 sum {sum_found[:12]}…, expected {self.sha256[name][:12]}…"
+            digest = hashlib.sha256(np.ascontiguousarray(array).data).hexdigest()
+            if digest != self.sha256[name]:
+                return f"{name} has the SHA-256 sum {digest[:12]}…, expected {self.sha256[name][:12]}…"
         return None
 
 

@@ -118,11 +118,11 @@ def get(
     if not force and _state(dataset, path).state == "verified":
         return path
     with _writable(path), _locked(dataset, path, say) as waited:
-        found = _state(dataset, path)
-        if found.state == "verified" and (waited or not force):
+        before = _state(dataset, path)
+        if before.state == "verified" and (waited or not force):
             return path  # another process got it meanwhile
-        if found.state == "damaged":
-            say(f"{dataset.title}: {path} is damaged ({found.detail}), getting it again")
+        if before.state == "damaged":
+            say(f"{dataset.title}: {path} is damaged ({before.detail}), getting it again")
         with _scratch(path) as scratch:
             require_space(path.parent, _file_bytes(dataset))
             request = Request(

@@ -8,10 +8,10 @@ accepts, and the innermost text is one of the few kinds in `_KINDS`.
 import argparse
 import ast
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, Never
 
@@ -24,6 +24,7 @@ from rethink.data import ImageDataModule
 from rethink.errors import UserError
 from rethink.models import Classifier
 from rethink.randomization import Randomization
+from rethink.running.written import GROUP, command_line, config_files, look_up, read, refuse_impossible
 
 # jsonargparse takes 10670577e994, as a run_id may be, for a number: so such a text is to be written in quotes.
 yaml.SafeDumper.add_implicit_resolver(
@@ -61,6 +62,16 @@ class Parser(LightningArgumentParser):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{"allow_abbrev": False, **kwargs})
+        self.configs: dict[str, dict[str, Any]] = {}
+        """What the files of --config set; read before jsonargparse changes into their folders."""
+
+    def parse_args(self, args: Any = None, *more: Any, **kwargs: Any) -> Any:
+        """Parses a command line, whose configs are files of options that can be read."""
+        arguments = [*(args or ())]
+        self.configs = {file: content for file in config_files(arguments) if (content := read(file)) is not None}
+        config = super().parse_args(args, *more, **kwargs)
+        refuse_impossible(config.get(config.get("subcommand") or "", config), self.configs)
+        return config
 
     def add_class_arguments(self, theclass: type, nested_key: str | None = None, *args: Any, **kwargs: Any) -> Any:
         """Adds the arguments of a class. A logger need not be told where to write: it is the run's folder."""
@@ -84,8 +95,8 @@ class Parser(LightningArgumentParser):
 
 def choices(option: str) -> dict[str, type]:
     """Name -> class of what `--option` takes, without the base class, which is not complete by itself."""
-    found = _subclasses(_BASES[_last(option)])
-    return {cls.__name__: cls for cls in found if not cls.__name__.startswith("_")}
+    classes = _subclasses(_BASES[_last(option)])
+    return {cls.__name__: cls for cls in classes if not cls.__name__.startswith("_")}
 
 
 def require_complete(option: str, class_path: str) -> None:
@@ -113,19 +124,19 @@ class _Fault:
     """The text with all that would have been accepted."""
     parser: Parser
     arguments: Sequence[str]
+    configs: Mapping[str, dict[str, Any]]
 
     def under(self, name: str) -> str:
         return f"{self.option}.{name}" if self.option else name
 
     def given(self, option: str) -> tuple[str, str]:
         """The value of the option, and " in FILE" where a file sets it, as the user wrote them."""
-        for name, value in reversed(list(_command_line(self.arguments))):
+        for name, value in reversed(list(command_line(self.arguments))):
             if name == option:
                 return value, ""
-        for file in reversed(_config_files(self.arguments)):
-            found, value = _look_up(_load(file), option.split("."))
-            if found:
-                return str(value), f" in {file}"
+        for file, content in reversed([*self.configs.items()]):
+            with suppress(KeyError):
+                return str(look_up(content, option.split("."))), f" in {file}"
         return "", ""
 
     def written(self, option: str, value: str = "") -> str:
@@ -151,6 +162,7 @@ def _explain(parser: Parser, message: str, ex: BaseException | None) -> str:
         detail=keyed[-1][1] if keyed else message,
         parser=inner or getattr(ex, "subcommand_parser", None) or parser,
         arguments=arguments,
+        configs=top.configs,
     )
     for pattern, explanation in _KINDS:
         for text in (fault.text, message):
@@ -178,17 +190,17 @@ def _no_such_option(fault: _Fault, match: re.Match[str]) -> str:
     if fault.parser.described in _BASES.values():
         option = fault.option
         return f"{fault.written(fault.under(name))}: --{option} has to stand before it. {_choose(option)}"
-    known = [action.dest for action in fault.parser._actions if not action.dest.endswith("help")]
-    near = get_close_matches(name, known, n=1)
+    options = [action.dest for action in fault.parser._actions if not action.dest.endswith("help")]
+    near = get_close_matches(name, options, n=1)
     if not near and "." in name:  # --modle.dropout
         head, _, rest = name.partition(".")
-        heads = {other.partition(".")[0] for other in known}
+        heads = {other.partition(".")[0] for other in options}
         near = [f"{other}.{rest}" for other in get_close_matches(head, heads, n=1)]
     of = fault.parser.described.__name__ if fault.parser.described else ""
     if near:
         remedy = f"Did you mean --{fault.under(near[0])}?"
     else:
-        remedy = f"{of} has {', '.join(known)}." if of else "See --help."
+        remedy = f"{of} has {', '.join(options)}." if of else "See --help."
     return f"{fault.written(fault.under(name))}: {of or 'rethink'} has no such option. {remedy}"
 
 
@@ -216,30 +228,20 @@ def _no_such_file(fault: _Fault, match: re.Match[str]) -> str:
     return f"--config {_relative(path)}: there is no such file.{hint}"
 
 
-def _no_config(fault: _Fault, match: re.Match[str]) -> str:
-    for file in _config_files(fault.arguments):
-        try:
-            content = yaml.safe_load(Path(file).read_text())
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            mark = getattr(error, "problem_mark", None)
-            where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-            return f"--config {file}{where}: this is not YAML ({getattr(error, 'problem', error)})."
-        if content is not None and not isinstance(content, dict):
-            return f"--config {file}: expected options with values, such as `trainer: {{max_epochs: 100}}`."
-    return f"--config: {fault.text.splitlines()[0]}"
-
-
 def _bad_value(fault: _Fault, match: re.Match[str]) -> str:
     value = match.groupdict().get("value") or ""
-    expected, near = [], ""
+    expected, remedy = [], ""
     for text in re.findall(r"(?:Not of type |Expected an? )(typing\.\w+\[.*?\]|<.*?>|\w+)", fault.detail):
         if "Literal[" in text:
             names = [str(name) for name in ast.literal_eval(text.removeprefix("typing.Literal"))]
-            near = _did_you_mean(fault.given(fault.option)[0] or value, names)
+            given = fault.given(fault.option)[0] or value
+            remedy = _did_you_mean(given, names)
+            if given == "False" and "off" in names:
+                remedy = " YAML reads off as False: write it in quotes."
             expected.append(f"one of {', '.join(names)}")
         elif "NoneType" not in text:
             expected.append(_EXPECTED.get(text, text))
-    return f"{fault.written(fault.option, value)}: expected {' or '.join(dict.fromkeys(expected))}.{near}"
+    return f"{fault.written(fault.option, value)}: expected {' or '.join(dict.fromkeys(expected))}.{remedy}"
 
 
 _KEY = re.compile(r'Parser key "([^"]*)"')
@@ -251,50 +253,12 @@ _KINDS: list[tuple[str, Callable[[_Fault, re.Match[str]], str]]] = [
     (r"^unrecognized arguments: (?P<name>\S+)", _no_such_option),
     (r"^the following arguments are required: (?P<names>.*)", _missing),
     (r"File does not exist: '(?P<path>.*)'", _no_such_file),
-    (r"Problems parsing config|Unexpected config", _no_config),
+    (r'"(?P<name>\w+)": Unable to load config "(?P<value>.*)"', lambda _, m: f"--{m['name']} {m['value']}: {GROUP}"),
     (r"^argument (?P<name>--\S+): expected", lambda _, match: f"{match['name']} needs a value."),
     (r"^(?:Not of type \w+: )?(?P<value>\S+) does not conform to restriction", _bad_value),
     (r"^Expected an? .*?(?:Got value: (?P<value>.*))?$", _bad_value),
     (r"Not of type|could not convert|invalid literal", _bad_value),
 ]
-
-
-# What the user wrote.
-
-
-def _command_line(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """(option, value) as given on the command line; options are named without dashes and `init_args`."""
-    for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
-        if argument.startswith("--"):
-            name, equals, value = argument[2:].partition("=")
-            if not equals and not following.startswith("--"):
-                value = following
-            yield name.removesuffix("+").replace(".init_args.", "."), value
-
-
-def _config_files(arguments: Sequence[str]) -> list[str]:
-    files = [value for option, value in pairwise(arguments) if option in ("--config", "-c")]
-    return files + [argument.partition("=")[2] for argument in arguments if argument.startswith("--config=")]
-
-
-def _load(file: str) -> Any:
-    try:
-        return yaml.safe_load(Path(file).read_text())
-    except (OSError, ValueError, yaml.YAMLError):
-        return None
-
-
-def _look_up(content: Any, keys: list[str]) -> tuple[bool, Any]:
-    """Whether a config sets an option, and to what; the class where the option is one."""
-    for key in keys:
-        if isinstance(content, dict) and key not in content:
-            content = content.get("init_args")
-        if not isinstance(content, dict) or key not in content:
-            return False, None
-        content = content[key]
-    if isinstance(content, dict):
-        content = content.get("class_path", "")
-    return True, content
 
 
 # Wording.
