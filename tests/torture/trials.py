@@ -5,6 +5,7 @@ import os
 import random
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -41,13 +42,9 @@ def kind_of(number: int) -> str:
     return "SLURM" if cycle == 2 else ("rank lost", "sweep")[cycle % 2]
 
 
-def play(seed: int, number: int, kind: str) -> Outcome:
-    """A trial, in this process and a temporary folder."""
-    place = references.furnish(Path(tempfile.mkdtemp(prefix="torture-")))
-    try:
-        return KINDS[kind](random.Random(f"{seed}/{number}/{kind}"), place)
-    finally:
-        shutil.rmtree(place, ignore_errors=True)
+def play(seed: int, number: int, kind: str, place: Path) -> Outcome:
+    """A trial, in this process and an empty folder."""
+    return KINDS[kind](random.Random(f"{seed}/{number}/{kind}"), references.furnish(place))
 
 
 def play_all(seed: int, wanted: Sequence[tuple[int, str]], workers: int, seconds: float) -> Iterator[Trial]:
@@ -61,7 +58,7 @@ def play_all(seed: int, wanted: Sequence[tuple[int, str]], workers: int, seconds
     """
     end, waiting = time.monotonic() + seconds, list(reversed(wanted))
     going: dict[int, tuple[int, str, Path, float]] = {}
-    folder = Path(tempfile.mkdtemp(prefix="torture-results-"))
+    folder = Path(tempfile.mkdtemp(prefix="torture-"))
     try:
         while going or (waiting and time.monotonic() < end):
             while waiting and len(going) < workers and time.monotonic() < end:
@@ -69,13 +66,18 @@ def play_all(seed: int, wanted: Sequence[tuple[int, str]], workers: int, seconds
                 result = folder / str(number)
                 going[_begin(seed, number, kind, result)] = (number, kind, result, time.monotonic() + _SECONDS)
             for child, (number, kind, result, limit) in list(going.items()):
-                if os.waitpid(child, os.WNOHANG)[0] or time.monotonic() > limit:
+                if late := time.monotonic() > limit:
+                    os.kill(child, signal.SIGKILL)
+                if os.waitpid(child, 0 if late else os.WNOHANG)[0]:
                     del going[child]
-                    yield Trial(number, kind, _outcome(child, result))
+                    shutil.rmtree(folder / f"place-{number}", ignore_errors=True)
+                    yield Trial(number, kind, _outcome(result, late))
             time.sleep(0.02)
     finally:
         for child in going:
             os.kill(child, signal.SIGKILL)
+        for mounted in filter(os.path.ismount, folder.glob("*/runs")):  # by a trial that did not end
+            subprocess.run(["umount", "-l", str(mounted)])
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -86,7 +88,8 @@ def _begin(seed: int, number: int, kind: str, result: Path) -> int:
     if child == 0:
         try:
             commands.die_with_parent()
-            result.write_text(json.dumps(asdict(play(seed, number, kind))))
+            place = result.with_name(f"place-{number}")
+            result.write_text(json.dumps(asdict(play(seed, number, kind, place))))
         except BaseException:  # the child must never come back
             result.with_suffix(".error").write_text(traceback.format_exc())
         finally:
@@ -94,15 +97,9 @@ def _begin(seed: int, number: int, kind: str, result: Path) -> int:
     return child
 
 
-def _outcome(child: int, result: Path) -> Outcome:
+def _outcome(result: Path, late: bool) -> Outcome:
     if result.exists():
         return Outcome(**json.loads(result.read_bytes()))
     error = result.with_suffix(".error")
-    if error.exists():
-        return Outcome("lost", 0, "the trial itself failed", error.read_text())
-    try:
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
-    except (ProcessLookupError, ChildProcessError):
-        return Outcome("lost", 0, "the trial itself was killed")
-    return Outcome("hang", 0, "the trial itself did not end")
+    detail = error.read_text() if error.exists() else ""
+    return Outcome("hang" if late else "lost", 0, "the trial itself did not come to its end", detail)
