@@ -270,6 +270,7 @@ def undisturbed_two(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict, dic
         pytest.param("1", 1, 2, id="the second, within an epoch"),
         pytest.param("1", 4, 5, id="the second, in its last block"),
         pytest.param("none", 1, 2, id="the process that waits for them"),
+        pytest.param("all", 1, 2, id="Ctrl-C in their terminal"),
     ],
 )
 def test_all_ranks_leave_together(tmp_path, undisturbed_two, rank, step, steps, capfd):
@@ -279,12 +280,16 @@ def test_all_ranks_leave_together(tmp_path, undisturbed_two, rank, step, steps, 
                 send(signal.SIGTERM)()
             elif rank == "none" and os.environ["LOCAL_RANK"] == "1":
                 os.kill(parent, signal.SIGUSR1)
+            elif rank == "all":
+                send(signal.SIGINT)()
+                if os.environ["LOCAL_RANK"] == "1":
+                    os.kill(parent, signal.SIGINT)
 
         parent = os.getpid()
         at_step(step, act)
         train_two(tmp_path)
 
-    assert fork(disturbed) == EXIT_CODE
+    assert fork(disturbed) == (preemption.INTERRUPTED if rank == "all" else EXIT_CODE)
     assert "preempted" in capfd.readouterr().err
     (saved,) = tmp_path.glob("*/checkpoints/last.ckpt")
     step = torch.load(saved, weights_only=True)["global_step"]

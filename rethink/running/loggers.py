@@ -56,10 +56,10 @@ def complete(options: Namespace, folder: Path, run_id: str, settings: dict[str, 
         specs = [spec for spec in specs if not _is_wandb(spec)]
     for spec in specs:
         if isinstance(spec, Namespace):
-            known = _wandb(run_id, settings, command) if _is_wandb(spec) else {}
+            defaults = _wandb(run_id, settings, command) if _is_wandb(spec) else {}
             if _is_wandb(spec) or "save_dir" in spec.init_args:
-                known["save_dir"] = str(folder)
-            for name, value in known.items():
+                defaults["save_dir"] = str(folder)
+            for name, value in defaults.items():
                 if spec.init_args.get(name) is None:
                     spec.init_args[name] = value
             if spec.class_path == WANDB:

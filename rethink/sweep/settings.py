@@ -23,27 +23,27 @@ def load(kind: type[T], path: Path, *, analyses: bool = False) -> T:
 
     Under the key `analyses` stands what is different for these.
     """
-    known = {item.name: item for item in fields(kind)}  # type: ignore[arg-type]
+    keys = {item.name: item for item in fields(kind)}  # type: ignore[arg-type]
     try:
-        spec = specification.read(path, such_as=", ".join(list(known)[:3]), may_be_empty=True)
+        spec = specification.read(path, such_as=", ".join(list(keys)[:3]), may_be_empty=True)
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}. Name a launcher's config with --launcher-config.") from None
     different = spec.pop(_ANALYSES, None) or {}
     if not isinstance(different, dict):
         raise UserError(f"{path}: {_ANALYSES} is {different!r}, and not keys with values.")
-    for part, keys in ((spec, [*known, _ANALYSES]), (different, list(known))):
+    for part, allowed in ((spec, [*keys, _ANALYSES]), (different, list(keys))):
         for key, value in part.items():
-            specification.check_key(path, key, keys)
-            _check(path, key, value, known[key].type)
+            specification.check_key(path, key, allowed)
+            _check(path, key, value, keys[key].type)
     return kind(**(spec | different if analyses else spec))
 
 
 def _check(path: Path, key: str, value: Any, kind: Any) -> None:
-    kinds = {get_origin(each) or each for each in (get_args(kind) if isinstance(kind, UnionType) else [kind])}
+    kinds = {get_origin(option) or option for option in (get_args(kind) if isinstance(kind, UnionType) else [kind])}
     if value is None and NoneType in kinds:
         return
-    for each, (accepted, words) in _ACCEPTED.items():
-        if each in kinds and (
-            isinstance(value, bool) or not isinstance(value, accepted) or (each is int and value < 0)
+    for expected, (accepted, words) in _ACCEPTED.items():
+        if expected in kinds and (
+            isinstance(value, bool) or not isinstance(value, accepted) or (expected is int and value < 0)
         ):
             raise UserError(f"{path}: {key} is {value!r}, and not {words}.")

@@ -184,8 +184,8 @@ def job_of(folder: Path) -> str | None:
 def log_of(folder: Path) -> str | None:
     """Where the output of that task is, if it has printed anything."""
     job = job_of(folder)
-    found = sorted((runs_folder() / ".sweeps").glob(f"*/{job}_*_log.out")) if job else []
-    return str(found[0]) if found else None
+    logs = sorted((runs_folder() / ".sweeps").glob(f"*/{job}_*_log.out")) if job else []
+    return str(logs[0]) if logs else None
 
 
 def _job_of(folder: Path) -> tuple[str, str]:
@@ -207,14 +207,14 @@ def queued(folders: Iterable[Path]) -> set[Path]:
     if not jobs or shutil.which("squeue") is None:
         return set()
     arrays = tuple(sorted({number.partition("_")[0] for number, _ in jobs.values()}))
-    known = _states(arrays, int(time.monotonic() // _ASKED_EVERY))
-    return {folder for folder, job in jobs.items() if job in known and not known[job].startswith(_ENDED)}
+    states = _states(arrays, int(time.monotonic() // _ASKED_EVERY))
+    return {folder for folder, job in jobs.items() if job in states and not states[job].startswith(_ENDED)}
 
 
 @lru_cache(maxsize=1)
 def _states(arrays: tuple[str, ...], moment: int) -> dict[tuple[str, str], str]:
     """Number and name of a task -> state, of the arrays that SLURM knows; asked once a `moment`: it serves many."""
-    found: dict[tuple[str, str], str] = {}
+    states: dict[tuple[str, str], str] = {}
     for array in arrays:  # one that SLURM has forgotten is an error of squeue, and hides no other
         command = ["squeue", "--noheader", "--array", "--format=%i %j %T", f"--jobs={array}"]
         try:
@@ -225,8 +225,8 @@ def _states(arrays: tuple[str, ...], moment: int) -> dict[tuple[str, str], str]:
             raise UserError(f"squeue does not answer: {' '.join(listed.stderr.split())}")
         for line in listed.stdout.splitlines():
             number, name, state = line.split()
-            found[number, name] = state
-    return found
+            states[number, name] = state
+    return states
 
 
 def cancel(jobs: Iterable[str]) -> None:
