@@ -17,11 +17,11 @@ import yaml
 from rich.console import Console
 
 from rethink.cli import main
+from rethink.cluster import lease
 from rethink.cluster.lease import NAME as LEASE
 from rethink.cluster.lease import Owner
 from rethink.errors import UserError
 from rethink.running.training import identify
-from rethink.runs import lease
 from rethink.runs import run as run_module
 from rethink.runs.run import Run
 from rethink.runs.setting import Setting, as_written
