@@ -1,4 +1,4 @@
-"""The package's own numbers: who changes them raises `rethink.runs.code.NUMBERS`, so that no finished run passes for new.
+"""The package's own numbers. Who changes them raises `rethink.runs.code.NUMBERS`: a finished run then says so.
 
 The values are those of version 1. A new version gets values of its own; these are never edited.
 """
