@@ -140,7 +140,8 @@ def test_a_finished_run_is_mirrored_whole(runs):
         assert config[name] == value, name
     assert (config["corruption"], config["architecture"], config["train_size"]) == (0.5, "MLP 1x16", 96)
     assert config["regularization"] == "weight decay"
-    assert config["setting"] == "MLP 1x16, label corruption 0.5, weight decay 0.1, Synthetic, 96 images"
+    assert config["setting"] == "MLP 1x16, label corruption 0.5, weight decay 0.1, Synthetic, 96 images, 6 epochs"
+    assert config["options"] == {"trainer.max_epochs": 6}
 
     metrics = {m.get("name") or m.get("glob_name"): m for m in only(records, "metric")}
     assert metrics["*"]["step_metric"] == description.STEP

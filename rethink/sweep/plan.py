@@ -4,7 +4,8 @@ import hashlib
 import json
 import re
 import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import sys
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
@@ -15,6 +16,7 @@ from typing import Any, Self
 import rethink
 from rethink.errors import UserError
 from rethink.files import write_text
+from rethink.runs.code import digest
 from rethink.runs.run import runs_folder
 from rethink.runs.setting import Setting
 from rethink.sweep.experiment import AnalysisSpec, Arguments, Experiment
@@ -185,6 +187,7 @@ def _identities(commands: tuple[Arguments, ...]) -> list[dict[str, Any]]:
     keys = [_key(command) for command in commands]
     unknown = {key: command for key, command in zip(keys, commands, strict=True) if key not in known}
     if unknown:
+        print(f"working out which runs {len(unknown)} sets of options are; this is kept", file=sys.stderr)
         known |= {key: _identify(command) for key, command in unknown.items()}
         with suppress(UserError, OSError):  # whoever may not write here asks anew
             kept = {key: answer for key, answer in known.items() if "error" not in answer}  # which may be mended
@@ -220,22 +223,31 @@ def _identify(command: Arguments) -> dict[str, Any]:
 
 
 def _key(command: Arguments) -> str:
-    digest = hashlib.sha256(json.dumps(command).encode())
-    for option, value in pairwise(command):
-        if option == "--config":
-            digest.update(Path(value).read_bytes())
-    return digest.hexdigest()[:16]
+    configs = [Path(value).read_bytes() for option, value in pairwise(command) if option == "--config"]
+    return _sha([json.dumps(command).encode(), *configs])
 
 
 @cache
 def _sources_digest() -> str:
-    digest = hashlib.sha256()
-    for path in _sources():
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]
+    """Of the package's code, and of what a class of one's own may be in.
+
+    A comment changes nothing: what the bytes mean is kept, since to parse them takes long.
+    """
+    paths = [*sorted(Path(rethink.__file__).parent.rglob("*.py")), *sorted(Path().glob("*.py"))]
+    exact = _sha(path.read_bytes() for path in paths)
+    kept = runs_folder() / ".plans" / "sources"
+    with suppress(OSError, ValueError):  # not there yet, or cut off
+        before, meaning = kept.read_text().split()
+        if before == exact:
+            return meaning
+    meaning = _sha(digest(path).encode() for path in paths)
+    with suppress(UserError, OSError):
+        write_text(kept, f"{exact} {meaning}", durable=False)
+    return meaning
 
 
-def _sources() -> Iterator[Path]:
-    """The package, and what a class of one's own may be in."""
-    yield from sorted(Path(rethink.__file__).parent.rglob("*.py"))
-    yield from sorted(Path().glob("*.py"))
+def _sha(parts: Iterable[bytes]) -> str:
+    total = hashlib.sha256()
+    for part in parts:
+        total.update(part)
+    return total.hexdigest()[:16]
