@@ -110,7 +110,7 @@ def test_a_complete_artefact_says_what_the_numbers_say(tmp_path):
     assert "cannot tell true from random labels by definition" in made.finding
     tables = {table.name: table for table in made.tables}
     assert tables["vc"].shown()[0][:3] == ["small Inception", "9", "2"]
-    assert tables["rademacher"].rows[1][1:5] == [1600, 2, 2, 1.0]
+    assert tables["correlations"].rows[1][1:5] == [1600, 2, 2, 1.0]
     assert "no better than 1/n does" in tables["ordering"].notes[-1]
     ordering = {row[1]: row[2:] for row in tables["ordering"].shown()}
     assert ordering["distance from initialization"][1::2] == ["orders"] * 3
@@ -119,7 +119,7 @@ def test_a_complete_artefact_says_what_the_numbers_say(tmp_path):
     assert ordering["l2 path norm / margin"][3] == "reversed"
     assert ordering["1 / margin"] == ["–", "cannot tell"] * 3
     assert ordering["1 / n, for comparison"][:4] == ["–", "cannot tell", "+1.00 [+1.00, +1.00]", "orders"]
-    stable = tables["stability"].shown()
+    stable = tables["left_out"].shown()
     assert [row[4] for row in stable] == ["0.300", "0.950"]
     assert [row[5] for row in stable] == ["0.950", "0.950"]  # one number, whatever the labels
     write(made, results, tmp_path / "out")

@@ -174,7 +174,8 @@ def test_charts_have_the_papers_curves(tmp_path: Path) -> None:
     assert len(of("fig1a")["fig1a"]) == 5
     both = {"MLP 1x512, paper", "small Inception, paper"}
     assert of("fig1b") == {"fig1b": both, "fig1b_rules": both}
-    assert of("fig1c") == {"fig1c": both}
+    derived = {"MLP 1x512, worked back from the paper", "small Inception, worked back from the paper"}
+    assert of("fig1c") == {"fig1c": both | derived}
     assert of("fig2b") == {"fig2b": {"with batch norm, paper", "without batch norm, paper"}}
 
 
@@ -243,7 +244,7 @@ def test_what_is_published_has_no_picture_twice_and_nothing_of_an_earlier_versio
     assert not {name for name in published if name.endswith(".png") or name == "old.md"}
 
 
-def test_what_was_published_from_more_runs_is_left_alone(
+def test_what_was_published_from_more_records_is_left_alone_and_what_has_none_is_replaced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     runs = corrupted(tmp_path / "runs")
@@ -254,12 +255,13 @@ def test_what_was_published_from_more_runs_is_left_alone(
     publish.main(["fig1b"])
     rich = (tmp_path / "fig1b" / "results" / "runs.csv").read_text()
     found = results_of("fig1b", runs[2:], runs[:2])
-    shutil.rmtree(tmp_path / "records")
     publish.main(["fig1b"])
     assert "left alone, for 2 of its runs and analyses are not here" in capsys.readouterr().out
     assert (tmp_path / "fig1b" / "results" / "runs.csv").read_text() == rich
+    shutil.rmtree(tmp_path / "records")
+    publish.main(["fig1b"])
+    assert "Of 2 runs and analyses in it there are none" in capsys.readouterr().out
     assert {path.name for path in (tmp_path / "records").iterdir()} == {run.run_id for run in runs[2:]}
-    publish.main(["fig1b", "--force"])
     assert len((tmp_path / "fig1b" / "results" / "runs.csv").read_text().splitlines()) == len(rich.splitlines()) - 2
 
 
@@ -295,6 +297,14 @@ def test_what_was_published_is_restored_elsewhere_and_gives_the_same_artefact(
     restored = [Run.open(elsewhere / run.run_id) for run in others]
     assert [(run.record, run.history) for run in restored] == [(run.record, run.history) for run in others]
     assert table(make("fig1b", restored)) == table(make("fig1b", others))
+
+
+def test_two_figures_or_tables_of_one_name_are_an_error(tmp_path: Path) -> None:
+    results = results_of("fig1b", corrupted(tmp_path / "runs"))
+    artefact = artefacts.make(results)
+    twice = replace(artefact, tables=[replace(artefact.tables[0], name="fig1b")])
+    with pytest.raises(ValueError, match="more than one figure or table is called fig1b"):
+        artefacts.write(twice, results, tmp_path / "out")
 
 
 def test_networks_that_are_seldom_evaluated_are_named(tmp_path: Path) -> None:

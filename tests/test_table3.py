@@ -383,7 +383,14 @@ def test_the_paper_s_rows_come_in_its_order_with_ours_behind_them(tmp_path, runs
 def test_the_artefact_is_written_whole_and_says_what_matches(tmp_path, runs):
     artefact = script("table3").artefact(results(everything(tmp_path)))
     write(artefact, results(everything(tmp_path)), tmp_path / "out")
-    assert {path.stem for path in (tmp_path / "out").glob("*.csv")} >= {"table3", "choices", "norms", "test_error"}
+    assert {path.stem for path in (tmp_path / "out").glob("*.csv")} >= {
+        "table3",
+        "errors",
+        "choices",
+        "norms",
+        "norm_definitions",
+        "test_error",
+    }
     outcomes = {verdict.trend: verdict.outcome for verdict in artefact.verdicts}
     assert outcomes["Test errors agree with the paper's"] == "partly shown"
     assert outcomes["On MNIST l2 brings nothing beyond the sampling error of the test set"] == "shown"

@@ -123,7 +123,7 @@ def table(results: Results) -> Table:
         "the smallest R_n that these runs leave: guessing has an error of 0.5, so from there on the bound says "
         "nothing.",
     ]
-    return Table(columns, rows, "Empirical Rademacher complexity from random signs", notes, name="rademacher")
+    return Table(columns, rows, "Empirical Rademacher complexity from random signs", notes, name="correlations")
 
 
 def verdicts(results: Results) -> list[Verdict]:

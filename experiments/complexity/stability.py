@@ -124,7 +124,7 @@ def table(results: Results) -> Table:
         "other training examples and on the test set with labels of the same kind. Losses: 1 minus the probability of "
         "the label, and the 0-1 loss.",
     ]
-    return Table(columns, rows, "Leaving out one example, all else drawn alike", notes, name="stability")
+    return Table(columns, rows, "Leaving out one example, all else drawn alike", notes, name="left_out")
 
 
 def verdicts(results: Results) -> list[Verdict]:

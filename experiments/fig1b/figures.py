@@ -5,7 +5,7 @@ that were recorded, and say which of them comes nearest to the paper.
 """
 
 from experiments.fig1b.rules import rules_compared, rules_table
-from rethink.report.corruption import SLIPS, levels, networks, paper, paper_series, relative_time
+from rethink.report.corruption import ONE_DRAW, SLIPS, levels, networks, paper, paper_series, relative_time
 from rethink.report.estimates import Comparison, rule_in_words
 from rethink.report.figures import Chart
 from rethink.report.page import Artefact
@@ -24,7 +24,7 @@ def artefact(results: Results) -> Artefact:
     description = (
         "Epochs until the training set is fitted, as a multiple of those on true labels of the same seed, against the "
         "probability p that a label is replaced by a random one; in thin dashes the paper's curves. An arrow upwards: "
-        "not fitted when the run ended, so the value lies above."
+        f"not fitted when the run ended, so the value lies above. A line joins neighbouring levels only. {ONE_DRAW}"
     )
     charts = [
         Chart("fig1b", f"{description} Fitted: {rule_words(results.rule)}.", [panel(results, results.rule)]),
@@ -82,7 +82,11 @@ def _table(results: Results) -> Table:
         Column.times("epochs to fit", results.rule),
         *comparison_columns("relative_time", "", "", 1)[1:],
     ]
-    notes = ["> n: not by epoch n, where the run ended. Relative: to the run of the same seed at p = 0.", SLIPS]
+    notes = [
+        "> n: not by epoch n, where the run ended. Relative: to the run of the same seed at p = 0.",
+        ONE_DRAW,
+        SLIPS,
+    ]
     if results.full:
         notes.append(rule_in_words(results.tolerance("relative_time")))
     return Table(columns, cells, f"Epochs to fit ({rule_words(results.rule)}), mean ± s.d. over n seeds", notes)

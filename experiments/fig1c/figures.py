@@ -4,6 +4,7 @@ import statistics
 
 from rethink.report.corruption import (
     CORRUPTED_ALIKE,
+    ONE_DRAW,
     SLIPS,
     TRUE_LABELS,
     error_of,
@@ -41,7 +42,7 @@ def artefact(results: Results) -> Artefact:
             "Test error against label corruption p, on test labels corrupted with the same p and on true ones, at the "
             f"last epoch and when the training set was first fitted ({rule_words(results.rule)}; if never, at the last "
             "epoch). In thin dashes the paper's curves: as plotted, and for true labels worked back on the assumption "
-            "that they are on labels corrupted alike.",
+            f"that they are on labels corrupted alike. A line joins neighbouring levels only. {ONE_DRAW}",
             [_panel(results, metric, rule) for rule in (None, results.rule) for metric in TEST_SETS],
         )
     ]
@@ -90,7 +91,10 @@ def _table(results: Results, metric: str) -> Table:
         *comparison_columns("test_error"),
         Column.estimates("ours when fitted", "test_error_when_fitted"),
     ]
-    notes = [f"When fitted: at the first epoch with {rule_words(results.rule)}; if there is none, at the last."]
+    notes = [
+        f"When fitted: at the first epoch with {rule_words(results.rule)}; if there is none, at the last.",
+        ONE_DRAW,
+    ]
     if column.endswith("if_clean_test"):
         notes.append(
             "Paper: e in plotted = (1 - p) e + 0.9 p, if its test labels were corrupted with p as in training."

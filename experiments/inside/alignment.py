@@ -61,7 +61,7 @@ def table(results: Results) -> Table:
         Column.estimates("first tenth, trained", "share", format=".1f"),
     ]
     notes = ["First tenth: share of the weights' variance along the first tenth of the principal components."]
-    return Table(columns, cells, "Misalignment of the first layer, mean ± s.d. over n seeds", notes, "alignment")
+    return Table(columns, cells, "Misalignment of the first layer, mean ± s.d. over n seeds", notes, "misalignment")
 
 
 def verdicts(results: Results) -> list[Verdict]:

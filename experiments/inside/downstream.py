@@ -47,7 +47,9 @@ def table(results: Results) -> Table:
         *(Column.estimates("train", "train/accuracy"), Column.estimates("test", "test/accuracy")),
     ]
     notes = [f"Epochs to {rule_words(results.rule)} (> n: not by epoch n, where the run ended)."]
-    return Table(columns, cells, f"{_what(results)}: at the last epoch, mean ± s.d. over n seeds", notes, "downstream")
+    return Table(
+        columns, cells, f"{_what(results)}: at the last epoch, mean ± s.d. over n seeds", notes, "downstream_accuracies"
+    )
 
 
 def verdicts(results: Results) -> list[Verdict]:

@@ -56,7 +56,7 @@ def table(results: Results) -> Table:
         Column.times("epochs to fit", results.rule),
     ]
     notes = ["Distance to the nearest differently labelled image in norms of an image, mean ± s.d. over seeds."]
-    return Table(columns, cells, "Distances between differently labelled images, and times to fit", notes, "neighbours")
+    return Table(columns, cells, "Distances between differently labelled images, and times to fit", notes, "distances")
 
 
 def verdicts(results: Results) -> list[Verdict]:

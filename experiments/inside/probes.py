@@ -66,7 +66,9 @@ def table(results: Results) -> Table:
             for moment in ("initial", "trained")
         ),
     ]
-    return Table(columns, cells, "Accuracy of linear probes, mean ± s.d. over n seeds", _notes(results), "probes")
+    return Table(
+        columns, cells, "Accuracy of linear probes, mean ± s.d. over n seeds", _notes(results), "probe_accuracies"
+    )
 
 
 def _notes(results: Results) -> list[str]:

@@ -165,4 +165,4 @@ def _table(architecture: str, found: Analysed, pair: _Pair) -> Table:
     ]
     columns = [Column.text(one, "layer"), *(Column(layer, layer.replace(" ", "_"), format=".2f") for layer in layers)]
     caption = f"CKA of every layer of {named(architecture)} trained on {one} (rows) and on {other} (seed {pair.seed})"
-    return Table(columns, rows, caption, [], "similarity")
+    return Table(columns, rows, caption, [], "layers_compared")

@@ -9,7 +9,7 @@ from rethink.report.figures import Chart
 from rethink.report.page import Artefact
 from rethink.report.panels import Panel, Series
 from rethink.report.results import Results, evaluations, run_name
-from rethink.report.style import architecture_style, level_style
+from rethink.report.style import architecture_style, ordinal_style
 from rethink.report.tables import Cell, Column, Table
 from rethink.report.verdicts import Quantity, Verdict, counted, summary
 from rethink.runs.run import Crossing, Run
@@ -59,7 +59,7 @@ def _panel(results: Results, network: str, columns: list[str]) -> Panel:
         runs = results.select(architecture=network, corruption=p)
         for column in columns:
             part = {CLEAN: ", clean part", CORRUPTED: ", corrupted part", RECOVERED: ""}[column]
-            style = level_style(round(10 * p), f"p = {p:g}{part}", corrupted=column == CORRUPTED)
+            style = ordinal_style(p, f"p = {p:g}{part}", corrupted=column == CORRUPTED)
             series.append(Series.mean(style, [run.curve(column, "epoch") for run in runs]))
     y, chance = ("share recovered", (1 / _classes(results), "chance")) if columns == [RECOVERED] else ("accuracy", None)
     return Panel(architecture_style(network).label, "epoch", y, series, (0, 1 if chance is None else None), chance)

@@ -10,6 +10,7 @@ from rethink.report.style import architecture_style
 from rethink.report.tables import Cell, Column, Table, comparison_cells, comparison_columns
 from rethink.report.verdicts import Verdict, agreeing, at_chance, fitted, summary
 
+ONE_DRAW = "All seeds share one draw of the random labels."
 QUANTITIES = {"train": "training", "test": "test"}
 BOUND = "(the paper's lowest less the tolerance)"
 
@@ -94,7 +95,7 @@ def _table(results: Results, quantity: str, found: list[Row]) -> Table:
         [*columns, *comparison_columns(f"{quantity}/accuracy")],
         cells,
         f"Table 1, {QUANTITIES[quantity]} accuracy at the last epoch: mean ± s.d. over n seeds",
-        [rule_in_words(allowed)] if results.full else [],
+        [rule_in_words(allowed), ONE_DRAW] if results.full else [],
         name=quantity,
     )
 
@@ -117,7 +118,8 @@ def _chart(found: dict[str, list[Row]]) -> Chart:
         for row, one in found[quantity]:
             ours, paper = one.ours and one.ours.scaled(100), row.number(f"{quantity}_accuracy")
             marks.append(Dot(abbreviated(row.name), architecture_style(row.architecture), ours, paper))
-        panels.append(dots(title, "per cent", marks, limits=(None, None) if quantity == "train" else (0, 100)))
+        chance = {"limits": (0, 100), "reference": (10, "chance")} if quantity == "test" else {}
+        panels.append(dots(title, "per cent", marks, **chance))
     description = (
         "Training and test accuracy of every row of Table 1: ours, and hollow the paper's. "
         "A row without a filled mark has not been run."

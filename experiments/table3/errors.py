@@ -41,7 +41,7 @@ def _errors(results: Results) -> Table:
     if results.full:
         allowed = f"{results.tolerance('mnist')} points on MNIST, {results.tolerance('cifar10')} on CIFAR-10"
         notes.append(rule_in_words(allowed))
-    return Table(columns, cells, "Table 3, test error of the minimum-norm solution with true labels", notes, "table3")
+    return Table(columns, cells, "Table 3, test error of the minimum-norm solution with true labels", notes, "errors")
 
 
 def _residual(machine: Machine) -> float:

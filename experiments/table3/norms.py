@@ -40,7 +40,7 @@ def table(results: Results) -> Table:
     ]
     if not results.full:
         notes.append("On a subset norms are smaller than the paper's, and are not compared with them.")
-    return Table(columns, cells, "Norms of the minimum-norm solution on MNIST", notes, "norms")
+    return Table(columns, cells, "Norms of the minimum-norm solution on MNIST", notes, "norm_definitions")
 
 
 def finding(results: Results) -> str:

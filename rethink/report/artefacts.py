@@ -8,6 +8,7 @@ and LaTeX, `README.md` with what they say, `runs.csv` with a row per run and `an
 import importlib
 import json
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
@@ -40,7 +41,14 @@ def make(results: Results) -> Artefact:
 
 
 def write(artefact: Artefact, results: Results, folder: Path) -> None:
-    """Writes an artefact's files; nothing in them but provenance.json differs between identical runs."""
+    """Writes an artefact's files; nothing in them but provenance.json differs between identical runs.
+
+    Raises:
+        ValueError: Two figures or tables have one name, and the CSV of one would be written over that of the other.
+    """
+    names = Counter([*(chart.name for chart in artefact.charts), *(table.name for table in artefact.tables)])
+    if twice := [name for name, number in names.items() if number > 1]:
+        raise ValueError(f"{artefact.name}: more than one figure or table is called {', '.join(twice)}")
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for chart in artefact.charts:

@@ -13,6 +13,11 @@ SLIPS = (
     "at p = 0.6 those at p = 0.7: probably slips in its plotted data."
 )
 
+ONE_DRAW = (
+    "All seeds share one draw of the random labels, and the levels are nested: what is corrupted at one is corrupted "
+    "alike at every higher one. The spread over seeds is that of training alone."
+)
+
 # The networks of the paper's figures, as in the columns of fig1bc.csv.
 _PAPER = {"SmallInception": "Inception", "SmallAlexNet": "AlexNet", "MLP 1x512": "MLP1x512"}
 
@@ -41,7 +46,8 @@ def paper(architecture: str, column: str) -> dict[float, float]:
 def paper_series(architecture: str, column: str) -> Series:
     """The same as a curve."""
     curve = paper(architecture, column)
-    return Series.paper(architecture_style(architecture), list(curve), list(curve.values()))
+    derived = column.endswith("if_clean_test")
+    return Series.paper(architecture_style(architecture), list(curve), list(curve.values()), derived=derived)
 
 
 def relative_time(results: Results, architecture: str, p: float, rule: str | None = None) -> Estimate | None:

@@ -1,12 +1,13 @@
 """How a panel of curves is drawn: the paper's thin and beneath, bands, lower bounds, the shade of the best so far."""
 
 import itertools
+import math
 from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.path import Path as Outline
-from matplotlib.ticker import LogFormatter
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from rethink.report.panels import Panel, Series
 from rethink.report.style import INK
@@ -14,15 +15,14 @@ from rethink.report.style import INK
 
 def draw_curves(axes: Axes, panel: Panel) -> None:
     """Draws a panel's series, the paper's beneath ours, and its reference level."""
-    axes.set_title(panel.title)
+    bounds = any(any(series.censored) for series in panel.series)
+    axes.set_title(panel.title, pad=16 if bounds else None)  # an arrow upwards may start at the upper end
     axes.set_xlabel(panel.x_label)
     axes.set_ylabel(panel.y_label)
     if "x" in panel.log:
         axes.set_xscale("log")
-        _plain_numbers(axes.xaxis)
     if "y" in panel.log:
         axes.set_yscale("log")
-        _plain_numbers(axes.yaxis)
     for series in sorted(panel.series, key=lambda series: not series.from_paper):  # the paper's beneath ours
         if series.x:
             _draw_series(axes, series)
@@ -38,21 +38,28 @@ def draw_curves(axes: Axes, panel: Panel) -> None:
     if panel.categories:
         axes.set_xticks(range(len(panel.categories)), [name.replace(" ", "\n") for name in panel.categories])
     axes.set_ylim(*panel.y_limits)
-    axes.margins(x=0.03, y=0.09 if any(any(series.censored) for series in panel.series) else None)
+    axes.margins(x=0.03, y=0.09 if bounds else None)
+    for name, axis in (("x", axes.xaxis), ("y", axes.yaxis)):
+        if name in panel.log:
+            _plain_numbers(axis)
 
 
 def _draw_series(axes: Axes, series: Series) -> None:
     if series.from_paper:
         axes.plot(series.x, series.y, color=series.color, linestyle=series.dash, linewidth=1.1, alpha=0.8)
         return
-    axes.plot(
-        series.x, series.y, color=series.color, linestyle=series.dash, marker=series.marker or None,
-        markevery=[-1] if series.mark_last else None, markeredgewidth=0, clip_on=False, zorder=3,
-    )  # fmt: skip
-    if series.spread:
-        low = [y - s for y, s in zip(series.y, series.spread, strict=True)]
-        high = [y + s for y, s in zip(series.y, series.spread, strict=True)]
-        axes.fill_between(series.x, low, high, color=series.color, alpha=0.18, linewidth=0, zorder=2)
+    for part in series.parts:
+        x, y, spread = series.x[part], series.y[part], series.spread[part]
+        axes.plot(
+            x, y, color=series.color, linestyle=series.dash, marker=series.marker or None,
+            markevery=[-1] if series.mark_last else None, markeredgewidth=0, clip_on=False, zorder=3,
+        )  # fmt: skip
+        low = [value - half for value, half in zip(y, spread, strict=False)]
+        high = [value + half for value, half in zip(y, spread, strict=False)]
+        if len(spread) > 1:
+            axes.fill_between(x, low, high, color=series.color, alpha=0.18, linewidth=0, zorder=2)
+        elif spread:  # a level by itself has no band
+            axes.vlines(x, low, high, color=series.color, linewidth=1.2, zorder=2)
     if series.best_so_far:
         best = list(itertools.accumulate(series.y, max))
         axes.fill_between(series.x, series.y, best, zorder=2, **hatched(series.color))
@@ -64,16 +71,16 @@ def _draw_series(axes: Axes, series: Series) -> None:
         )  # fmt: skip
 
 
-class _PlainLogarithms(LogFormatter):
-    """Numbers at the ticks where matplotlib wants some, as text: its own are formulas, which are not parsed here."""
-
-    def __call__(self, x: float, pos: int | None = None) -> str:
-        return f"{x:,g}" if super().__call__(x, pos) else ""
-
-
 def _plain_numbers(axis: Axis) -> None:
-    axis.set_major_formatter(_PlainLogarithms())
-    axis.set_minor_formatter(_PlainLogarithms(minor_thresholds=(0.7, 0.2)))
+    """Numbers as text: matplotlib's own are formulas, which are not parsed here. Two or more, on a short axis too."""
+    low, high = sorted(axis.get_view_interval())
+    decades = math.log10(high / low) if low > 0 else 9.0
+    axis.set_major_locator(LogLocator(subs=(1.0,) if decades > 2 else (1.0, 2.0, 5.0) if decades > 0.9 else _TENTHS))
+    axis.set_major_formatter(lambda value, _: f"{value:,g}")
+    axis.set_minor_formatter(NullFormatter())
+
+
+_TENTHS = (1.0, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0)
 
 
 def hatched(color: str) -> dict[str, Any]:

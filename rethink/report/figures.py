@@ -24,9 +24,9 @@ from matplotlib.patches import Patch
 
 from rethink.report.curves import UPWARDS, draw_curves, hatched
 from rethink.report.dots import draw_rows, height, hollow
-from rethink.report.panels import Panel, Series
+from rethink.report.panels import DERIVED, Panel, Series
 from rethink.report.pictures import draw_picture
-from rethink.report.style import INK, PAPER_DASH, PAPER_INK
+from rethink.report.style import DERIVED_DASH, INK, PAPER_DASH, PAPER_INK
 
 
 @dataclass(frozen=True)
@@ -171,7 +171,7 @@ def _legend(panels: Sequence[Panel]) -> list[Line2D | Patch]:
     """One entry per label over all panels, and one each for the band, censored points and the paper."""
     every = [series for panel in panels for series in panel.series if series.x]
     in_rows = {id(series) for panel in panels if panel.rows for series in panel.series}
-    beneath = [series for series in every if series.from_paper and series.dash == PAPER_DASH]
+    beneath = [series for series in every if series.from_paper and series.dash in (PAPER_DASH, DERIVED_DASH)]
     named: dict[str, Series] = {}
     for series in every:
         if series not in beneath:
@@ -201,8 +201,10 @@ def _legend(panels: Sequence[Panel]) -> list[Line2D | Patch]:
         handles.append(bound)
     if any(id(series) in in_rows for series in beneath):
         handles.append(Line2D([], [], label="paper", **hollow(PAPER_INK)))
-    if any(id(series) not in in_rows for series in beneath):
-        handles.append(Line2D([], [], color=PAPER_INK, linestyle=PAPER_DASH, linewidth=1.1, label="paper"))
+    dashes = {series.dash for series in beneath if id(series) not in in_rows}
+    for dash, label in ((PAPER_DASH, "paper"), (DERIVED_DASH, DERIVED)):
+        if dash in dashes:
+            handles.append(Line2D([], [], color=PAPER_INK, linestyle=dash, linewidth=1.1, label=label))
     return handles or [Line2D([], [], linestyle="", label="no runs yet")]
 
 

@@ -1,5 +1,6 @@
 """What a figure shows, before it is drawn: panels of series, against step (Figures 1a, 2b) or corruption (1b, 1c)."""
 
+import itertools
 import math
 import statistics
 from collections.abc import Sequence
@@ -8,9 +9,11 @@ from typing import Literal
 
 from rethink.report.estimates import Estimate
 from rethink.report.pictures import Picture
-from rethink.report.style import PAPER_DASH, SOLID, Dash, Style
+from rethink.report.style import DERIVED_DASH, PAPER_DASH, SOLID, Dash, Style
 
 Point = tuple[float, float]
+
+DERIVED = "worked back from the paper"
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,8 @@ class Series:
     censored: Sequence[bool] = ()
     from_paper: bool = False
     band: str = "mean ± s.d."
+    gaps: Sequence[int] = ()
+    """Places in x before which the line is broken: between them lies a planned level that has no run."""
     best_so_far: bool = False
     """Shades what lies between the curve and the largest value that it has had, as Figure 2b does."""
 
@@ -41,8 +46,9 @@ class Series:
     def estimates(
         cls, style: Style, points: Sequence[tuple[float, Estimate | None]], interval: bool = False
     ) -> "Series":
-        """Mean ± s.d. over seeds, or with its 95 % interval, at the points that have a value."""
+        """Mean ± s.d. over seeds, or with its 95 % interval, at the points that have a value; no line over others."""
         known = [(x, estimate) for x, estimate in points if estimate is not None]
+        there = [place for place, (_, estimate) in enumerate(points) if estimate is not None]
         widths = [(estimate.interval if interval else estimate.sd) or 0.0 for _, estimate in known]
         counts = {estimate.n for _, estimate in known}
         return cls(
@@ -56,6 +62,7 @@ class Series:
             n=counts.pop() if len(counts) == 1 else 0,
             censored=[estimate.censored for _, estimate in known],
             band="mean and 95 % interval" if interval else "mean ± s.d.",
+            gaps=[place for place in range(1, len(there)) if there[place] - there[place - 1] > 1],
         )
 
     @classmethod
@@ -79,9 +86,21 @@ class Series:
         )
 
     @classmethod
-    def paper(cls, style: Style, x: Sequence[float], y: Sequence[float], beneath: bool = True) -> "Series":
-        """The paper's own curve: thin and dashed beneath ours in the same tint, or in a panel of its own."""
-        return cls(f"{style.label}, paper", x, y, style.color, PAPER_DASH if beneath else style.dash, from_paper=True)
+    def paper(
+        cls, style: Style, x: Sequence[float], y: Sequence[float], beneath: bool = True, derived: bool = False
+    ) -> "Series":
+        """The paper's own curve: thin and dashed beneath ours in the same tint, or in a panel of its own.
+
+        With `derived` it is not printed in the paper, but worked back from what is.
+        """
+        dash = (DERIVED_DASH if derived else PAPER_DASH) if beneath else style.dash
+        return cls(f"{style.label}, {DERIVED if derived else 'paper'}", x, y, style.color, dash, from_paper=True)
+
+    @property
+    def parts(self) -> list[slice]:
+        """The unbroken stretches of its line."""
+        ends = [0, *self.gaps, len(self.x)]
+        return [slice(first, last) for first, last in itertools.pairwise(ends)]
 
 
 @dataclass(frozen=True)

@@ -26,16 +26,20 @@ def publish(results: Results, force: bool = False) -> Iterator[str]:
     name = results.experiment.name
     records = list(_keep_records(results))
     folder = EXPERIMENTS / name / "results"
-    if (lost := _lost(folder, results)) and not force:
+    if (absent := _absent(folder, results)) and not force:
         yield (
-            f"{folder}: left alone, for {len(lost)} of its runs and analyses are not here. `rethink restore` "
-            "brings those whose records were published, --force replaces it without. "
+            f"{folder}: left alone, for {len(absent)} of its runs and analyses are not here. `rethink restore` "
+            "brings their records, --force replaces it without. "
             f"The records of the {len(records)} that are here are kept."
         )
         return
+    if lost := unrecorded(folder):
+        yield f"{folder}: replaced by what has records. Of {len(lost)} runs and analyses in it there are none."
     with TemporaryDirectory() as made:
         artefacts.write(artefacts.make(results), results, Path(made))
         _replace(folder, [path for path in sorted(Path(made).iterdir()) if path.suffix != ".png"])
+    if lost := unrecorded(folder):
+        raise UserError(f"{folder}: no record in {RECORDS} for {', '.join(sorted(lost))}. It cannot be published.")
     for path in _too_large([folder, *records]):
         yield f"{path} has {path.stat().st_size:,} bytes, which is much for a repository"
     yield f"{folder}: {' and '.join(results.counts())}"
@@ -49,15 +53,27 @@ def _keep_records(results: Results) -> Iterator[Path]:
         yield copy_record(analysis.path, analyses_folder(RECORDS) / analysis.analysis_id)
 
 
-def _lost(folder: Path, results: Results) -> set[str]:
-    """What stands in the published results, still belongs to the experiment, and would be gone."""
-    try:
-        published = json.loads((folder / "provenance.json").read_text())
-    except (OSError, ValueError):  # nothing is published, or nothing that can be read
-        return set()
+def unrecorded(folder: Path) -> set[str]:
+    """The runs and analyses in published results whose records are not published: nobody can check these numbers."""
+    return {name for name in _published(folder) if not any((path / name).is_dir() for path in _records())}
+
+
+def _absent(folder: Path, results: Results) -> set[str]:
+    """What stands in the published results with a record, still belongs to the experiment, and is not here."""
     planned = {job.id for job in (*results.planned, *results.planned_analyses)}
     here = {run.run_id for run in results.runs} | {analysis.analysis_id for analysis in results.analyses}
-    return (set(published) & planned) - here
+    return (_published(folder) & planned) - unrecorded(folder) - here
+
+
+def _records() -> tuple[Path, Path]:
+    return RECORDS, analyses_folder(RECORDS)
+
+
+def _published(folder: Path) -> set[str]:
+    try:
+        return set(json.loads((folder / "provenance.json").read_text()))
+    except (OSError, ValueError):  # nothing is published, or nothing that can be read
+        return set()
 
 
 def _replace(folder: Path, files: list[Path]) -> None:

@@ -86,11 +86,7 @@ class Results:
         return Seeds(len(self.select(**setting)), self.lost(**setting))
 
     def repeated(self, **setting: Any) -> list[Run]:
-        """As `select`, and sure to differ in the seed alone: a mean over different settings says nothing.
-
-        Raises:
-            UserError: The runs have more than one setting.
-        """
+        """As `select`, differing in the seed alone; a UserError where a mean would be over different settings."""
         runs = self.select(**setting)
         settings = dict.fromkeys(replace(run.setting, seed=0) for run in runs)
         if len(settings) > 1:

@@ -26,6 +26,7 @@ class Style:
 
 SOLID: Dash = (0, ())
 PAPER_DASH: Dash = (0, (4, 2.2))
+DERIVED_DASH: Dash = (0, (1.4, 1.8))  # worked back from the paper's curve, and not in the paper
 _LONG: Dash = (0, (6, 1.6))
 _SHORT: Dash = (0, (3, 1.4))
 _DOTS: Dash = (0, (1.1, 1.3))
@@ -59,12 +60,24 @@ BATCH_NORM: Mapping[bool, Style] = {
     False: Style("without batch norm", _VERMILLION, _LONG, "s"),
 }
 
+# From a low level to a high one, as in a map of heat; each at 3:1 or more like the others.
+_RISING = ("#4b74e8", "#8a60e0", "#b850c0", "#d6527f", "#d8652a")
 _LEVELS = (_BLUE, _GREEN, _OCHRE, _VERMILLION, _PURPLE)
 
 
 def level_style(index: int, label: str, corrupted: bool = False) -> Style:
-    """Style of the index-th of a few levels of label corruption, for its clean part and its corrupted part."""
+    """Style of the index-th of a few things without an order; dotted where it lies on another."""
     return Style(label, _LEVELS[index % len(_LEVELS)], _DOTS if corrupted else SOLID, "v" if corrupted else "o")
+
+
+def ordinal_style(share: float, label: str, corrupted: bool = False) -> Style:
+    """Style of a level of label corruption between 0 and 1, for its clean part and its corrupted part."""
+    place = min(max(share, 0.0), 1.0) * (len(_RISING) - 1)
+    low = min(int(place), len(_RISING) - 2)
+    ends = [[int(color[start : start + 2], 16) for start in (1, 3, 5)] for color in _RISING[low : low + 2]]
+    mixed = (round(a + (b - a) * (place - low)) for a, b in zip(*ends, strict=True))
+    color = "#" + "".join(f"{part:02x}" for part in mixed)
+    return Style(label, color, _DOTS if corrupted else SOLID, "v" if corrupted else "o")
 
 
 def capitalized(label: str) -> str:

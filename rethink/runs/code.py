@@ -70,7 +70,11 @@ def digest(file: Path) -> str:
 
 @cache
 def _digest(file: Path, modified: int, size: int) -> str:
-    tree = ast.parse(file.read_bytes())
+    content = file.read_bytes()
+    try:
+        tree = ast.parse(content)
+    except (SyntaxError, ValueError):  # no Python, or not yet
+        return hashlib.sha256(content).hexdigest()[:16]
     for node in ast.walk(tree):
         match node:
             case ast.Module() | ast.ClassDef() | ast.FunctionDef() | ast.AsyncFunctionDef() if ast.get_docstring(node):
