@@ -399,6 +399,6 @@ def test_different_settings_are_not_averaged(tmp_path: Path) -> None:
     for decay in (0.0, 5e-4):
         write_run(tmp_path, "MLP", weight_decay=decay)
     results = results_of("table1", find_runs(tmp_path))
-    with pytest.raises(UserError, match=r"different settings.*MLP 1x512, true labels; MLP 1x512.*weight decay 0.0005"):
+    with pytest.raises(UserError, match=r"averaged as one\. They differ in model.weight_decay: .*weight decay 0.0005"):
         results.final("test/accuracy", architecture="MLP 1x512")
     assert results.final("test/accuracy", weight_decay=True) == Estimate((0.4,))

@@ -18,7 +18,7 @@ from rethink.report.tables import Table
 from rethink.report.verdicts import Verdict
 from rethink.runs.analysis import Analysed
 from rethink.runs.run import Crossing, Run, read_columns
-from rethink.runs.setting import Setting
+from rethink.runs.setting import Setting, of_one_setting
 from rethink.sweep.experiment import EXPERIMENTS, Experiment
 from rethink.sweep.jobs import Job, PlannedAnalysis, PlannedRun
 from rethink.sweep.plan import plan
@@ -87,12 +87,7 @@ class Results:
 
     def repeated(self, **setting: Any) -> list[Run]:
         """As `select`, differing in the seed alone; a UserError where a mean would be over different settings."""
-        runs = self.select(**setting)
-        settings = dict.fromkeys(replace(run.setting, seed=0) for run in runs)
-        if len(settings) > 1:
-            names = "; ".join(map(setting_name, settings))
-            raise UserError(f"{self.experiment.name}: these are different settings, and no seeds of one: {names}.")
-        return runs
+        return list(of_one_setting(self.select(**setting)))
 
     def missing(self, **setting: Any) -> list[PlannedRun]:
         """The planned runs with these values that have no record."""
@@ -210,8 +205,8 @@ class Results:
 
     def _few_seeds(self) -> list[str]:
         """What rests on half of its planned seeds or less."""
-        planned = Counter(replace(setting, seed=0) for setting in self.settings)
-        done = Counter(replace(run.setting, seed=0) for run in self.select())
+        planned = Counter(setting.without_seed for setting in self.settings)
+        done = Counter(run.setting.without_seed for run in self.select())
         few = [setting for setting, number in done.items() if 2 * number <= planned[setting]]
         resting = f"{len(few)} of the {len(done)} settings that have runs rest on half of their planned seeds or less."
         return [resting] if few else []
