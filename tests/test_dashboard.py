@@ -21,6 +21,7 @@ from rethink.dashboard.local import LocalRun, digest, unsent
 from rethink.dashboard.mirror import last_step
 from rethink.dashboard.pushed import Busy, Pushed, alone
 from rethink.errors import UserError
+from rethink.runs.identity import identity
 from rethink.runs.run import FORMAT, runs_folder
 
 RUN = "0123456789ab"
@@ -72,6 +73,7 @@ def write(folder: Path, epochs: int, finished: bool = False, *, shift: float = 0
             "convergence": {"stop_rule": "loss<0.5", "rules": {"loss<0.5": fitted, "accuracy>=1.0": never}},
             "best_test_accuracy": {"test": {"best": 0.6, "epoch": 2, "final": 0.5, "gain": 0.1}},
             "config": SETTINGS,
+            "identity": identity(SETTINGS),
         }
         (folder / "record.json").write_text(json.dumps(record))
     return folder
@@ -582,7 +584,7 @@ def test_nothing_is_sent_again_of_a_run_that_logged_itself_online(runs, server):
 
 @pytest.mark.parametrize("arguments", [["--help"], ["push", "--help"], ["push", "--mode", "offline"]])
 def test_a_push_imports_no_torch_and_help_no_wandb(runs, arguments):
-    write(runs / RUN, 2)
+    write(runs / RUN, 2, finished=True)  # one that is under way has no record: what it is takes its classes' defaults
     code = (
         "import sys, atexit\n"
         "from rethink.cli import main\n"

@@ -429,5 +429,5 @@ def test_a_run_id_stays_a_text_whatever_it_looks_like(run_id: str) -> None:
     """jsonargparse takes 10670577e994 for a number, and that one is infinite."""
     arguments = ["fit", "--config", "configs/base.yaml", *DATA, *SMALL, "--model.weights_from", run_id]
     _, parts = identify(arguments)
-    assert parts["model"]["init_args"]["weights_from"] == run_id
+    assert parts["resolved"]["model.weights_from"] == run_id
     assert yaml.safe_load(yaml.safe_dump({"a": run_id})) == {"a": run_id}

@@ -106,20 +106,20 @@ def here(monkeypatch):
 def test_analyses_of_data_and_of_runs_are_planned(experiment):
     planned = plan(experiment(seeds=[0, 1]))
     assert [run.label for run in planned.runs] == [
-        f"MLP 1x8, {labels} labels, Synthetic, 64 images, seed {seed}"
+        f"MLP 1x8, {labels} labels, Synthetic, 64 images, 2 epochs, seed {seed}"
         for seed in (0, 1)
         for labels in ("random", "true")
     ]
     assert [analysis.label for analysis in planned.analyses] == [
         "Counting, n 3, seed 0, step 1",
         "Counting, n 3, seed 0, step 2",
-        "Sizes, of MLP 1x8, random labels, Synthetic, 64 images, seed 0, seed 0",
-        "Sizes, of MLP 1x8, random labels, Synthetic, 64 images, seed 0 and 1 more, seed 0",
+        "Sizes, of MLP 1x8, random labels, Synthetic, 64 images, 2 epochs, seed 0, seed 0",
+        "Sizes, of MLP 1x8, random labels, Synthetic, 64 images, 2 epochs, seed 0 and 1 more, seed 0",
         "Counting, n 3, seed 1, step 1",
         "Counting, n 3, seed 1, step 2",
-        "Sizes, of MLP 1x8, random labels, Synthetic, 64 images, seed 1, seed 1",
-        "Sizes, of MLP 1x8, random labels, Synthetic, 64 images, seed 1 and 1 more, seed 1",
-        "Sizes, of MLP 1x8, random labels, Synthetic, 64 images, seed 0 and 3 more, power 2, seed 0",
+        "Sizes, of MLP 1x8, random labels, Synthetic, 64 images, 2 epochs, seed 1, seed 1",
+        "Sizes, of MLP 1x8, random labels, Synthetic, 64 images, 2 epochs, seed 1 and 1 more, seed 1",
+        "Sizes, of MLP 1x8, random labels, Synthetic, 64 images, 2 epochs, seed 0 and 3 more, power 2, seed 0",
     ]
     assert [len(analysis.needs) for analysis in planned.analyses] == [0, 0, 1, 2, 0, 0, 1, 2, 4]
     assert planned.analyses[2].needs == (planned.runs[0].folder,)

@@ -205,7 +205,7 @@ class Classifier(LightningModule):
 
     def on_train_epoch_end(self) -> None:
         """Logs what was trained on plain batches, for which there is no history."""
-        if "train/loss" in self.epoch_metrics and "online/loss" not in self.epoch_metrics:
+        if "learning_rate" in self.epoch_metrics and "online/loss" not in self.epoch_metrics:
             self.log_dict(
                 {name: self.epoch_metrics[name] for name in ("train/loss", "train/accuracy", "learning_rate")}
             )
