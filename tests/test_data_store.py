@@ -140,9 +140,7 @@ def test_a_crash_while_writing_leaves_nothing(tiny: Dataset, monkeypatch: pytest
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(
-        UserError, match=r"Cannot write data/.*/mnist.bin: No space left on device .*\. Make room"
-    ):
+    with pytest.raises(UserError, match=r"Cannot write data/.*/mnist.bin: No space left on device .*\. Make room"):
         get(tiny)
     assert sorted(os.listdir("data")) == [".mnist.lock", "MNIST"]
 
