@@ -12,6 +12,7 @@ import os
 import shutil
 import struct
 import tempfile
+import zipfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import IO, Any
@@ -121,17 +122,20 @@ def read_json(path: Path, *, unsealed_formats: Iterable[int] = ()) -> dict[str, 
 
 
 def read_archive(path: Path) -> bytes:
-    """A zip archive as bytes, verified whole.
+    """A zip archive as bytes, verified whole: by its digest or, where it has no comment, by its own CRC sums.
 
     Raises:
         FileNotFoundError: It is not there.
         UserError: It cannot be read.
-        Damaged: It has no digest, or is not what was written.
+        Damaged: It is not what was written.
     """
     content = _read(path)
+    if content[-22:-18] == _END and content[-2:] == b"\0\0":  # of an older rethink, or of stock Lightning
+        _check_sums(path, content)
+        return content
     unsealed, comment = content[:-_COMMENT_LENGTH], content[-_COMMENT_LENGTH:]
     if not comment.startswith(_LABEL) or len(unsealed) < 22 or unsealed[-22:-18] != _END:
-        raise Damaged(f"{path}: damaged (cut off, or without a digest).")
+        raise Damaged(f"{path}: damaged (cut off, or no archive).")
     if comment != _comment(unsealed[:-2]):
         raise Damaged(f"{path}: damaged (its content does not have the digest that it carries).")
     return content
@@ -150,7 +154,8 @@ def sealed(archive: bytes) -> bytes:
 
 def content_digest(content: dict[str, Any]) -> str:
     """SHA-256 of a JSON object, whatever the order of its keys and its layout."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    plain = json.loads(json.dumps(content))  # as it will be read: keys are texts
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
 
 
 def files_digest(folder: Path, names: Iterable[str]) -> dict[str, str]:
@@ -171,6 +176,15 @@ def verify_files(folder: Path, digests: dict[str, str]) -> None:
             raise Damaged(f"{folder / name}: missing beside its record.") from None
         if hashlib.sha256(content).hexdigest() != digest:
             raise Damaged(f"{folder / name}: damaged (its content does not have the digest in its record).")
+
+
+def _check_sums(path: Path, content: bytes) -> None:
+    try:
+        wrong = zipfile.ZipFile(io.BytesIO(content)).testzip()
+    except Exception as error:  # zipfile raises what it likes
+        raise Damaged(f"{path}: damaged ({error}).") from error
+    if wrong is not None:
+        raise Damaged(f"{path}: damaged (its part {wrong} does not have the sum that it carries).")
 
 
 def _comment(content: bytes) -> bytes:

@@ -12,7 +12,7 @@ from rethink.analyses.analysis import Analysis, Context, Result, canonical
 from rethink.cli import main
 from rethink.cluster.lease import Lease
 from rethink.errors import UserError
-from rethink.files import write_text
+from rethink.files import read_json, write_json, write_text
 from rethink.running.identification import identify_analysis
 from rethink.running.wings import find_analyses
 from rethink.runs.analysis import ARRAYS, FORMAT, Analysed
@@ -315,9 +315,10 @@ def test_progress_is_said_now_and_then_where_the_output_is_a_file(analyze, capsy
         (b"", "damaged"),
         (b"{", "damaged"),
         (b"\xff\xfe", "damaged"),
-        (b"[]", "no format number"),
-        (b"{}", "no format number"),
-        (b'{"format": "1"}', "no format number"),
+        (b"[]", "no JSON object"),
+        (b"{}", "does not have the digest"),
+        (b'{"format": "1"}', "does not have the digest"),
+        (b'{"format": 2, "analysis_id": "x"}', "does not have the digest"),
         (b'{"format": 1, "analysis_id": "x"}', "without analysis, options, values"),
         (b'{"format": 1, "analysis_id": "x", "analysis": "X", "options": [], "values": {}}', "options"),
         (b'{"format": 1, "analysis_id": "x", "analysis": "X", "options": {}, "values": 3}', "values"),
@@ -336,7 +337,7 @@ def test_a_damaged_record_is_named_with_the_remedy(content, said, analyze, capsy
 
 def test_a_newer_record_is_no_damaged_one(analyze):
     file = analyze().path / "record.json"
-    file.write_text(json.dumps(json.loads(file.read_text()) | {"format": FORMAT + 1}))
+    write_json(file, read_json(file) | {"format": FORMAT + 1})
     with pytest.raises(UserError, match=f"format {FORMAT + 1}; this rethink reads format {FORMAT}") as error:
         Analysed.open(file.parent)
     assert not isinstance(error.value, Damaged)

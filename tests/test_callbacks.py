@@ -296,7 +296,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, MLP, Synthe
 def test_the_record_is_complete(recorded):
     run, _, data = recorded
     record = run.record
-    assert record["format"] == 1
+    assert record["format"] == 2
     assert record["run_id"] == run.path.name
     assert record["model"] == {"class": "MLP", "parameters": 2352 * 16 + 16 + 16 * 10 + 10, "init_args": {}}
     assert record["data"]["digests"] == data.digests
@@ -346,12 +346,10 @@ def test_the_record_is_written_last_and_not_at_all_after_an_error(tmp_path, monk
     import rethink.callbacks.history as history
     import rethink.callbacks.record as record
 
-    for module in (history, record):
-        write = module.write_text
+    for module, name in ((history, "write_text"), (record, "write_json")):
+        write = getattr(module, name)
         monkeypatch.setattr(
-            module,
-            "write_text",
-            lambda path, text, w=write, **more: (order.append(path.name), w(path, text, **more)),
+            module, name, lambda path, content, w=write, **more: (order.append(path.name), w(path, content, **more))
         )
     train(
         MLP([4]),

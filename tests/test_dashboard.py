@@ -21,6 +21,7 @@ from rethink.dashboard.local import LocalRun, digest, unsent
 from rethink.dashboard.mirror import last_step
 from rethink.dashboard.pushed import Busy, Pushed, alone
 from rethink.errors import UserError
+from rethink.files import write_json
 from rethink.runs.identity import identity
 from rethink.runs.run import FORMAT, runs_folder
 
@@ -75,7 +76,7 @@ def write(folder: Path, epochs: int, finished: bool = False, *, shift: float = 0
             "config": SETTINGS,
             "identity": identity(SETTINGS),
         }
-        (folder / "record.json").write_text(json.dumps(record))
+        write_json(folder / "record.json", record)
     return folder
 
 

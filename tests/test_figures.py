@@ -12,10 +12,12 @@ from mini_records import results_of, write_level, write_run
 
 from rethink.cli import publish, restore
 from rethink.errors import UserError
+from rethink.files import write_json
 from rethink.report import artefacts, publication
 from rethink.report.page import Artefact
 from rethink.report.randomizations import FIVE
 from rethink.report.results import Results, evaluations, rule_words
+from rethink.runs.published import write_sums
 from rethink.runs.rules import Rule
 from rethink.runs.run import Run, find_runs
 
@@ -261,8 +263,35 @@ def test_what_was_published_from_more_records_is_left_alone_and_what_has_none_is
     shutil.rmtree(tmp_path / "records")
     publish.main(["fig1b"])
     assert "Of 2 runs and analyses in it there are none" in capsys.readouterr().out
-    assert {path.name for path in (tmp_path / "records").iterdir()} == {run.run_id for run in runs[2:]}
+    assert {path.name for path in (tmp_path / "records").iterdir()} == {
+        *(run.run_id for run in runs[2:]),
+        "SHA256SUMS",
+    }
     assert len((tmp_path / "fig1b" / "results" / "runs.csv").read_text().splitlines()) == len(rich.splitlines()) - 2
+
+
+@pytest.mark.parametrize("name", ["record.json", "history.csv", "config.yaml", "SHA256SUMS"])
+def test_a_damaged_published_record_is_named_and_not_restored(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs = corrupted(tmp_path / "runs")
+    published_to(tmp_path, monkeypatch)
+    (tmp_path / "fig1b").mkdir()
+    monkeypatch.setattr(publish.Results, "load", lambda experiment: results_of("fig1b", runs))
+    publish.main(["fig1b"])
+    elsewhere = tmp_path / "elsewhere"
+    monkeypatch.setenv("RETHINK_RUNS", str(elsewhere))
+    records = tmp_path / "records"
+    file = records / name if name == "SHA256SUMS" else records / runs[0].run_id / name
+    file.write_bytes(b"x" + file.read_bytes())
+    with pytest.raises(SystemExit) as exit:
+        restore.main([])
+    assert exit.value.code == 1
+    output, errors = capsys.readouterr()
+    assert f"{len(runs) - 1} published runs and analyses restored" in output
+    assert "damaged" in errors
+    assert "git checkout" in errors
+    assert len(list(elsewhere.glob("*/record.json"))) == len(runs) - 1
 
 
 def test_what_was_published_is_restored_elsewhere_and_gives_the_same_artefact(
@@ -280,13 +309,11 @@ def test_what_was_published_is_restored_elsewhere_and_gives_the_same_artefact(
     (elsewhere / begun.run_id / "lease.json").touch()  # being trained here
     analysis = tmp_path / "records" / "analyses" / "0123456789ab"
     analysis.mkdir(parents=True)
-    for name in ("record.json", "arrays.npz"):
-        (analysis / name).write_text(name)
+    values = {"analysis_id": analysis.name, "analysis": "Blocks", "options": {}, "values": {}}
+    write_json(analysis / "record.json", {"format": 2} | values)
+    write_sums(tmp_path / "records")
     restore.main([])
-    assert {path.read_text() for path in (elsewhere / "analyses" / analysis.name).iterdir()} == {
-        "record.json",
-        "arrays.npz",
-    }
+    assert [path.name for path in (elsewhere / "analyses" / analysis.name).iterdir()] == ["record.json"]
     assert capsys.readouterr().out.endswith(f"{len(others) + 1} published runs and analyses restored; 1 were there\n")
     assert [path.name for path in (elsewhere / begun.run_id).iterdir()] == ["lease.json"]
     assert {path.name for run in others for path in (elsewhere / run.run_id).iterdir()} == {

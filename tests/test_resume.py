@@ -29,7 +29,9 @@ def result(runs: Path) -> tuple[dict, dict, dict]:
     run = Run.open(folder)
     weights = torch.load(folder / "checkpoints" / "final.ckpt", weights_only=True)["state_dict"]
     history = {k: v for k, v in run.history.items() if not k.startswith(("seconds", "images_per_second"))}
-    record = {k: v for k, v in run.record.items() if k not in ("durations", "finished", "environment", "config")}
+    record = {
+        k: v for k, v in run.record.items() if k not in ("durations", "finished", "environment", "config", "files")
+    }
     return weights, history, json.loads(json.dumps(record))
 
 

@@ -69,9 +69,13 @@ def test_the_list_has_finished_and_unfinished_runs(two_runs, capsys):
 
 def test_a_damaged_run_does_not_hide_the_others(two_runs, capsys):
     (two_runs / "aa11bb22cc33" / "record.json").write_text("{")
-    main(["show"])
-    output = capsys.readouterr().out
+    with pytest.raises(SystemExit) as exit:
+        main(["show"])
+    assert exit.value.code == 1
+    output, errors = capsys.readouterr()
     assert "damaged" in output
+    assert "aa11bb22cc33/record.json: damaged" in errors
+    assert "repeat the run: rethink fit --config" in errors
     assert "aa99bb22cc33" in output
 
 
@@ -163,7 +167,7 @@ def test_thousands_of_runs_are_not_read(two_runs, capsys, monkeypatch):
         (two_runs / f"x{number}").mkdir()
         (two_runs / f"x{number}" / "config.yaml").touch()
     opened = []
-    monkeypatch.setattr(show, "_row", lambda folder: opened.append(folder) or ["-"] * 8)
+    monkeypatch.setattr(show, "_row", lambda folder, damage: opened.append(folder) or ["-"] * 8)
     main(["show"])
     assert len(opened) < 100
 
@@ -174,7 +178,10 @@ def test_a_file_of_another_shape_hides_nothing(two_runs, capsys, file, text):
     damaged = two_runs / "bb11bb22cc33"
     damaged.mkdir()
     (damaged / file).write_text(text)
-    main(["show"])
-    output = capsys.readouterr().out
+    with pytest.raises(SystemExit) as exit:
+        main(["show"])
+    assert exit.value.code == 1
+    output, errors = capsys.readouterr()
     assert "damaged" in output
+    assert "bb11bb22cc33" in errors
     assert output.count("aa") >= 2

@@ -21,6 +21,7 @@ from rethink.cluster import lease
 from rethink.cluster.lease import NAME as LEASE
 from rethink.cluster.lease import Owner
 from rethink.errors import UserError
+from rethink.files import write_json
 from rethink.running.identification import identify
 from rethink.runs import run as run_module
 from rethink.runs.run import Run
@@ -260,8 +261,8 @@ def history(folder: Path, epochs: int, seconds: float) -> None:
 
 def record(folder: Path, **different) -> None:
     """As much of one as it takes to be read."""
-    required = dict.fromkeys(run_module._REQUIRED) | {"format": run_module.FORMAT}
-    (folder / "record.json").write_text(json.dumps(required | different))
+    required = {key: kind() for key, kind in run_module._REQUIRED.items()} | {"format": run_module.FORMAT}
+    write_json(folder / "record.json", required | different)
 
 
 def printed(width: int, *what) -> str:
@@ -354,14 +355,14 @@ def test_a_record_that_cannot_be_read_is_shown_and_repeated_by_retry(three, caps
     for planned in (damaged, older, newer):
         history(planned.folder, 1, 2)
     (damaged.folder / "record.json").write_text('{"format"')
-    record(older.folder, format=run_module.FORMAT - 1)
+    record(older.folder, format=0)
     record(newer.folder, format=run_module.FORMAT + 1)
     assert "2 of 3 runs had failed before, or have a damaged record" in refused(capsys, "run", "tiny")
     assert given == []
     main(["sweep", "status", "tiny", "--once"])
     said = capsys.readouterr().out
     assert "1 done, 2 damaged" in said
-    assert "is from an older rethink" in said
+    assert "no format number of this rethink" in said
     main(["sweep", "retry", "tiny"])
     assert given == [[damaged.run_id, older.run_id]]  # what a newer rethink wrote is not ours to repeat
     assert (damaged.folder / "damaged_record.json").read_text() == '{"format"'

@@ -16,6 +16,7 @@ from rethink.errors import UserError
 from rethink.models import Classifier
 from rethink.runs.run import Run
 from rethink.runs.weights import final_weights, weights_of_epoch
+from rethink.training.checkpoints import read_checkpoint
 
 _CHUNK = 500  # images that go through a network together
 
@@ -69,7 +70,7 @@ def _with_weights(run: Run, file: Path, more: str) -> Network:
         command = f"rethink fit --config {run.path / 'config.yaml'}{more} --force"
         raise UserError(f"{file} is not there. Make it: {command}")
     model = _model(run)
-    state = torch.load(file, map_location="cpu", weights_only=True)["state_dict"]
+    state = read_checkpoint(file)["state_dict"]
     averaged = any(name.startswith("average.") for name in state)  # the weights that were evaluated
     prefix = "average." if averaged else "network."
     model.network.load_state_dict({k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)})

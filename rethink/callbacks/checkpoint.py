@@ -1,20 +1,17 @@
 """Checkpoints from which a killed or preempted run goes on: written whole, the one before kept."""
 
-import os
 import signal
 from pathlib import Path
 from typing import Any
 
 import torch
 from jsonargparse.typing import NonNegativeFloat, PositiveInt
-from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint, Timer
 
 from rethink.cluster.lease import Lease
 from rethink.cluster.preemption import Preempted, received, requeued
 from rethink.errors import UserError
-from rethink.files import write_atomically
 from rethink.runs.journal import SavingClock
 from rethink.runs.weights import weights_of_epoch
 from rethink.training import lightning_internals
@@ -128,35 +125,3 @@ class RunCheckpoint(Checkpoint):
             for callback in trainer.callbacks:  # type: ignore[attr-defined]
                 if isinstance(callback, Timer):
                     checkpoint.get("callbacks", {}).pop(callback.state_key, None)
-
-
-class AtomicCheckpointIO(TorchCheckpointIO):
-    """Writes a checkpoint beside its place, syncs and renames it, and keeps the one before as `previous.ckpt`.
-
-    The stock writer stages in the temporary folder and copies: a kill at that moment leaves an empty file where a
-    good one was.
-    """
-
-    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
-        path = Path(path)
-        if path.name == "last.ckpt" and path.exists():
-            os.replace(path, path.with_name("previous.ckpt"))
-        write_atomically(path, lambda file: torch.save(checkpoint, file))
-
-
-def find_checkpoint(folder: Path) -> Path | None:
-    """The newest readable checkpoint of a run's folder from which training can go on."""
-    for name in ("last.ckpt", "previous.ckpt"):
-        path = folder / "checkpoints" / name
-        if path.exists() and _readable(path):
-            return path
-    return None
-
-
-def _readable(path: Path) -> bool:
-    try:
-        torch.load(path, map_location="meta", weights_only=True, mmap=True)
-    except Exception as error:
-        print(f"{path} is damaged ({type(error).__name__}) and is passed over.")
-        return False
-    return True

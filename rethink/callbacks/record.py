@@ -1,6 +1,5 @@
 """The record of a run: written last and atomically, so that its presence means done."""
 
-import json
 import math
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,13 +12,13 @@ from rethink.callbacks.convergence import Convergence
 from rethink.callbacks.history import History, journal_of
 from rethink.callbacks.measurement import Measurement, data_of
 from rethink.errors import UserError
-from rethink.files import write_text
+from rethink.files import files_digest, write_json
 from rethink.models import Classifier
 from rethink.runs.code import class_paths, code_of
 from rethink.runs.environment import describe
 from rethink.runs.identity import identity
 from rethink.runs.journal import CUT_SHORT, Journal, ending
-from rethink.runs.run import CUT_SHORT_RECORD, FORMAT
+from rethink.runs.run import CUT_SHORT_RECORD, FILES, FORMAT
 from rethink.runs.weights import final_weights
 from rethink.training import lightning_internals
 
@@ -68,13 +67,13 @@ class Record(Measurement):
             trainer.save_checkpoint(final_weights(folder), weights_only=True)
         if trainer.is_global_zero:
             record = finite(self._collect(trainer, pl_module, folder))
-            text = json.dumps(record, indent=2) + "\n"
+            record["files"] = files_digest(folder, FILES)
             if self.ended == CUT_SHORT:
-                write_text(folder / CUT_SHORT_RECORD, text)
+                write_json(folder / CUT_SHORT_RECORD, record)
             else:
                 for name in ("checkpoints/last.ckpt", "checkpoints/previous.ckpt", CUT_SHORT_RECORD):
                     (folder / name).unlink(missing_ok=True)
-                write_text(folder / "record.json", text)
+                write_json(folder / "record.json", record)
         trainer.strategy.barrier("record")
 
     def require_whole(self, folder: Path) -> None:

@@ -1,6 +1,8 @@
 """The argument parser of the light commands: an error is one message, no usage. Starts without torch."""
 
 import argparse
+import sys
+from collections.abc import Iterable
 from typing import Any, Never
 
 from rethink.errors import UserError
@@ -33,3 +35,16 @@ def _seeds(text: str) -> list[int] | None:
         return [int(word) for word in text.split(",")]
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is no list of seeds such as 0,1,2") from None
+
+
+def report_damage(damage: Iterable[object]) -> None:
+    """Names what is damaged, after everything else has been done.
+
+    Raises:
+        SystemExit: With code 1, if anything is.
+    """
+    lines = list(dict.fromkeys(map(str, damage)))
+    for line in lines:
+        print(f"rethink: {line}", file=sys.stderr)
+    if lines:
+        raise SystemExit(1)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from rethink.cli.arguments import Parser, experiment_options
+from rethink.cli.arguments import Parser, experiment_options, report_damage
 from rethink.errors import UserError
 from rethink.report import artefacts
 from rethink.report.overview import overview
@@ -15,7 +15,11 @@ from rethink.sweep.experiment import Experiment
 
 
 def main(args: list[str]) -> None:
-    """Runs `rethink report ARGS`."""
+    """Runs `rethink report ARGS`.
+
+    Raises:
+        SystemExit: With code 1, where a record is damaged; the report is made from the others.
+    """
     parser = Parser(prog="rethink report", description="Figures, tables and one self-contained page from records.")
     parser.add_argument("experiments", nargs="*", metavar="EXPERIMENT", help="default: all, and one page of them")
     experiment_options(parser)
@@ -50,6 +54,7 @@ def main(args: list[str]) -> None:
         output.mkdir(parents=True, exist_ok=True)
         overview("Rethinking generalization, reproduced", made, absent).save(output / "index.html")
         print(f"{len(made)} of {len(chosen)} artefacts have runs. Open {output / 'index.html'}")
+    report_damage(line for results in [*(results for _, results in made), *absent] for line in results.damaged)
 
 
 def _print(artefact: Artefact, results: Results, path: Path) -> None:

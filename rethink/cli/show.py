@@ -11,7 +11,7 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
-from rethink.cli.arguments import Parser
+from rethink.cli.arguments import Parser, report_damage
 from rethink.errors import UserError
 from rethink.running import findings
 from rethink.runs.analysis import Analysed, analyses_folder
@@ -28,6 +28,7 @@ def main(args: list[str]) -> None:
 
     Raises:
         UserError: There is no such run, or its files are damaged.
+        SystemExit: With code 1, where a run of the list is damaged; the others are listed.
     """
     parser = Parser(prog="rethink show", description="Print what runs and analyses there are, or one.")
     parser.add_argument("run", nargs="?", help="run_id or analysis_id, its first digits, or folder; default: a list")
@@ -39,7 +40,7 @@ def main(args: list[str]) -> None:
     root = runs_folder(options.runs)
     analyses = sorted(path.parent for path in analyses_folder(root).glob("*/record.json"))
     if options.analyses and not options.run:
-        findings.show_all(analyses)
+        report_damage(findings.show_all(analyses))
         return
     if options.run and (matches := [folder for folder in analyses if _means(options.run, folder)]):
         if options.json:
@@ -48,17 +49,30 @@ def main(args: list[str]) -> None:
             findings.show(matches[0])
         return
     folders = [find(options.run, root)] if options.run else _folders(root)
-    if options.json:
-        records = [Run.open(folder).record for folder in folders if options.run or _finished(folder)]
-        print(json.dumps(records[0] if options.run else records, indent=2))
+    if options.json and options.run:
+        print(json.dumps(Run.open(folders[0]).record, indent=2))
+    elif options.json:
+        _list_json([folder for folder in folders if _finished(folder)])
     elif options.run:
         _show(folders[0])
     elif folders:
-        _list(folders, everything=options.all)
+        damage = _list(folders, everything=options.all)
         if analyses:
             print(f"and {len(analyses)} analyses: rethink show --analyses")
+        report_damage(damage)
     else:
         print(f"There are no runs in {root}. Train one: rethink fit --help")
+
+
+def _list_json(folders: list[Path]) -> None:
+    records, damage = [], []
+    for folder in folders:
+        try:
+            records.append(Run.open(folder).record)
+        except UserError as error:
+            damage.append(error)
+    print(json.dumps(records, indent=2))
+    report_damage(damage)
 
 
 def _means(name: str, folder: Path) -> bool:
@@ -96,7 +110,9 @@ def _finished(folder: Path) -> bool:
 # The list.
 
 
-def _list(folders: list[Path], everything: bool) -> None:
+def _list(folders: list[Path], everything: bool) -> list[str]:
+    """Prints a row per run; returns a line for each that is damaged."""
+    damage: list[str] = []
     console = _console(table_width=120)
     wide = console.width >= _WIDE
     lines = shutil.get_terminal_size().lines - 4
@@ -106,10 +122,11 @@ def _list(folders: list[Path], everything: bool) -> None:
     for name in _joined(names, wide):
         table.add_column(name, justify="right" if name.partition("\n")[0] in _RIGHT else "left", no_wrap=True)
     for folder in shown:
-        table.add_row(*_joined([folder.name, *_row(folder)], wide))
+        table.add_row(*_joined([folder.name, *_row(folder, damage)], wide))
     console.print(table)
     if len(shown) < len(folders):
         print(f"and {len(folders) - len(shown)} older runs: rethink show --all")
+    return damage
 
 
 def _joined(cells: Sequence[str], wide: bool) -> list[str]:
@@ -120,12 +137,15 @@ def _joined(cells: Sequence[str], wide: bool) -> list[str]:
     return [run_id, f"{model}\n{randomization}", size, f"{epochs}\n{outcome}", f"{train}\n{test}", seed]
 
 
-def _row(folder: Path) -> list[str]:
-    """All but the run_id."""
+def _row(folder: Path, damage: list[str]) -> list[str]:
+    """All but the run_id; what is damaged is noted."""
     try:
         return _finished_row(Run.open(folder)) if _finished(folder) else _unfinished_row(folder)
-    except (UserError, AttributeError, KeyError, TypeError, ValueError):
-        return ["-", "-", "-", "-", "damaged", "-", "-", "-"]
+    except UserError as error:
+        damage.append(str(error))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        damage.append(f"{folder}: damaged ({type(error).__name__}: {error}). Delete the folder, and repeat the run.")
+    return ["-", "-", "-", "-", "damaged", "-", "-", "-"]
 
 
 def _finished_row(run: Run) -> list[str]:

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 
-import torch
 from torch import Tensor, nn
 
 from rethink.errors import UserError
 from rethink.runs.run import runs_folder
 from rethink.runs.weights import final_weights
+from rethink.training.checkpoints import read_checkpoint
 
 
 def take_over(network: nn.Module, run_id: str) -> None:
@@ -21,7 +21,7 @@ def take_over(network: nn.Module, run_id: str) -> None:
             f"--model.weights_from {run_id}: there is no {file}. `rethink show` lists the finished runs; "
             "the run has to be finished first, by `rethink fit` with its options or by the sweep that it is of."
         )
-    state = torch.load(file, map_location="cpu", weights_only=True)["state_dict"]
+    state = read_checkpoint(file)["state_dict"]
     theirs = {name.removeprefix("network."): value for name, value in state.items() if name.startswith("network.")}
     last = _last_layer(network)
     ours = network.state_dict()

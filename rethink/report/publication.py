@@ -10,7 +10,7 @@ from rethink.errors import UserError
 from rethink.report import artefacts
 from rethink.report.results import Results
 from rethink.runs.analysis import analyses_folder
-from rethink.runs.published import copy_record
+from rethink.runs.published import copy_record, write_sums
 from rethink.sweep.experiment import EXPERIMENTS, RECORDS
 
 _LARGEST = 400_000  # bytes: what is kept in a repository is small
@@ -25,6 +25,7 @@ def publish(results: Results, force: bool = False) -> Iterator[str]:
     """
     name = results.experiment.name
     records = list(_keep_records(results))
+    write_sums(RECORDS)
     folder = EXPERIMENTS / name / "results"
     if (absent := _absent(folder, results)) and not force:
         yield (

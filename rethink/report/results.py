@@ -42,6 +42,8 @@ class Results:
     """When a training set counts as fitted: any rule that the records have."""
     planned_analyses: tuple[PlannedAnalysis, ...] = ()
     analyses: tuple[Analysed, ...] = ()
+    damaged: tuple[str, ...] = ()
+    """Those of the problems that are records which cannot be read."""
 
     @classmethod
     def load(cls, experiment: Experiment, rule: str = FIT) -> Self:
@@ -50,7 +52,10 @@ class Results:
         problems = [*planned.refused]
         runs = _read(planned.runs, Run.open, problems)
         analyses = _read(planned.analyses, Analysed.open, problems)
-        return cls(experiment, planned.runs, tuple(runs), tuple(problems), rule, planned.analyses, tuple(analyses))
+        damaged = tuple(problems[len(planned.refused) :])
+        return cls(
+            experiment, planned.runs, tuple(runs), tuple(problems), rule, planned.analyses, tuple(analyses), damaged
+        )
 
     @property
     def empty(self) -> bool:

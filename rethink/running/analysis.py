@@ -1,6 +1,5 @@
 """`rethink analyze ANALYSIS ...`: computes something once, from data or finished runs, and keeps it as a record."""
 
-import json
 import shutil
 import sys
 import time
@@ -21,7 +20,7 @@ from rethink.cluster.lease import Lease
 from rethink.cluster.preemption import received, requeued
 from rethink.discovery import resolve
 from rethink.errors import UserError, did_you_mean
-from rethink.files import write_atomically, write_text
+from rethink.files import files_digest, write_archive, write_json
 from rethink.running.findings import show
 from rethink.running.messages import Parser, root_cause
 from rethink.running.wings import find_analyses
@@ -104,7 +103,7 @@ def _analyse(analysis: Analysis, options: dict[str, Any], folder: Path) -> None:
     with Console(stderr=True).status("") as status:
         findings = analysis.analyse(Context(partial, _progress(status)))
     if findings.arrays:
-        write_atomically(folder / ARRAYS, lambda file: np.savez_compressed(file, allow_pickle=False, **findings.arrays))
+        write_archive(folder / ARRAYS, lambda file: np.savez_compressed(file, allow_pickle=False, **findings.arrays))
     device = torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
     record = {
         "format": FORMAT,
@@ -117,7 +116,7 @@ def _analyse(analysis: Analysis, options: dict[str, Any], folder: Path) -> None:
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "environment": surroundings(device),
     }
-    write_text(folder / "record.json", json.dumps(record, indent=2) + "\n")
+    write_json(folder / "record.json", record | {"files": files_digest(folder, [ARRAYS])})
     shutil.rmtree(partial, ignore_errors=True)
 
 

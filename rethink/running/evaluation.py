@@ -15,6 +15,7 @@ from rethink.running.arguments import RunCLI
 from rethink.running.identification import IdentifiedRun, identified
 from rethink.running.trainer import callbacks_of
 from rethink.runs.weights import final_weights
+from rethink.training.checkpoints import read_checkpoint
 
 
 def evaluate(cli: RunCLI) -> None:
@@ -69,4 +70,5 @@ def _with_weights(cli: RunCLI, run: IdentifiedRun) -> dict[str, Any]:
             f"there are no weights at {weights}. Train the run first (`rethink fit` with the same "
             "options), or name a file with --ckpt_path."
         )
+    read_checkpoint(Path(weights), device="meta")  # a damaged one is refused before anything is loaded
     return arguments | {"ckpt_path": weights}

@@ -28,20 +28,23 @@ def show(folder: Path) -> None:
         print(f"  and {', '.join(rest)}: {folder / 'record.json'}")
 
 
-def show_all(folders: Sequence[Path]) -> None:
-    """A line per analysis."""
+def show_all(folders: Sequence[Path]) -> list[str]:
+    """Prints a line per analysis; returns a line for each that is damaged."""
+    damage = []
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in ("analysis_id", "analysis", "options"):
         table.add_column(name, overflow="fold")
     for folder in folders:
         try:
             analysed = Analysed.open(folder)
-        except UserError:
+        except UserError as error:
+            damage.append(str(error))
             table.add_row(folder.name, "damaged", "")
             continue
         options = [f"{name} {_short(value)}" for name, value in analysed.options.items() if value is not None]
         table.add_row(folder.name, analysed.name, ", ".join(options))
     Console().print(table)
+    return damage
 
 
 def _short(value: Any) -> str:

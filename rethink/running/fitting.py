@@ -8,12 +8,12 @@ from pathlib import Path
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch.multiprocessing.spawn import ProcessExitedException
 
-from rethink.callbacks.checkpoint import RunCheckpoint, find_checkpoint
+from rethink.callbacks.checkpoint import RunCheckpoint
 from rethink.callbacks.record import Record
 from rethink.cluster import preemption, slurm
 from rethink.cluster.lease import Lease
 from rethink.errors import UserError
-from rethink.files import write_text
+from rethink.files import Damaged, read_archive, write_text
 from rethink.running import loggers
 from rethink.running.arguments import RunCLI
 from rethink.running.evaluation import without_record
@@ -22,6 +22,7 @@ from rethink.running.trainer import callback, callbacks_of
 from rethink.runs.run import Run
 from rethink.runs.weights import final_weights, lacks_weights
 from rethink.training import lightning_internals
+from rethink.training.checkpoints import find_checkpoint
 
 
 def fit(cli: RunCLI) -> None:
@@ -54,7 +55,7 @@ def _is_finished(cli: RunCLI, run: IdentifiedRun) -> bool:
             f"{', '.join(finished.changed_code)}. Train it anew with --force, or change the code back."
         )
     epochs = lacks_weights(run.folder, options.checkpoint.keep_epochs, finished.last_epoch)
-    if epochs or not final_weights(run.folder).is_file():
+    if epochs or not _has_weights(run.folder):
         lacking = f"the weights of epochs {epochs}" if epochs else "its weights"
         print(f"{run.folder} is finished, without {lacking}: it is trained once more.")
         options.force = True
@@ -63,6 +64,18 @@ def _is_finished(cli: RunCLI, run: IdentifiedRun) -> bool:
         f"{run.folder} is finished ({finished.outcome}). See it with `rethink show {run.run_id}`, "
         "train it anew with --force."
     )
+    return True
+
+
+def _has_weights(folder: Path) -> bool:
+    """Whether the final weights are there and whole; it says what is wrong with them."""
+    try:
+        read_archive(final_weights(folder))
+    except FileNotFoundError:
+        return False
+    except Damaged as error:
+        print(error)
+        return False
     return True
 
 

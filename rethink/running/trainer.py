@@ -11,8 +11,8 @@ from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning.pytorch import Callback, Trainer
 
-from rethink.callbacks.checkpoint import AtomicCheckpointIO
 from rethink.errors import UserError
+from rethink.training.checkpoints import VerifiedCheckpointIO
 from rethink.training.precision import probe
 
 _Callback = TypeVar("_Callback", bound=Callback)
@@ -39,7 +39,7 @@ def trainer_options(chosen: Mapping[str, Any], precision: str, folder: Path) -> 
     if chosen["accelerator"] == "auto" and torch.backends.mps.is_available():
         options["accelerator"] = "cpu"  # Apple's GPU has no float64, in which the metrics are summed
     if chosen["plugins"] is None:
-        options["plugins"] = [AtomicCheckpointIO(), *cluster_environment()]
+        options["plugins"] = [VerifiedCheckpointIO(), *cluster_environment()]
     if chosen["precision"] is None:
         gpu = chosen["accelerator"] in ("auto", "gpu", "cuda") and torch.cuda.is_available()
         options["precision"] = probe(torch.device("cuda" if gpu else "cpu")) if precision == "auto" else precision

@@ -3,7 +3,7 @@
 Reading needs no torch, and NumPy for the arrays only.
 """
 
-import json
+import io
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -12,12 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from rethink.errors import UserError
-from rethink.runs.run import Damaged, runs_folder
+from rethink.files import Damaged, read_archive, read_json, verify_files
+from rethink.runs.run import runs_folder
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-FORMAT = 1  # of record.json; a higher number was written by a newer rethink
+FORMAT = 2  # of record.json; a higher number was written by a newer rethink
+UNSEALED = (1,)
+"""Formats that are read too, and carry no digest."""
 ARRAYS = "arrays.npz"
 
 _REQUIRED = {"analysis_id": str, "analysis": str, "options": dict, "values": dict}
@@ -41,19 +44,22 @@ class Analysed:
         path = Path(path)
         file = path / "record.json"
         try:
-            record = json.loads(file.read_bytes())
+            record = read_json(file, unsealed_formats=UNSEALED)
         except FileNotFoundError:
             raise UserError(f"{path}: no record.json, so this analysis has not finished.") from None
-        except OSError as error:
-            raise UserError(f"{file}: cannot be read ({error.strerror}).") from error
-        except ValueError as error:  # also UnicodeDecodeError
-            raise _damaged(file, str(error)) from error
-        if not isinstance(record, dict) or not isinstance(record.get("format"), int):
+        except Damaged as error:
+            raise Damaged(f"{error} {_REMEDY}") from error
+        version = record.get("format")
+        if not isinstance(version, int):
             raise _damaged(file, "no format number")
-        if record["format"] != FORMAT:
-            raise UserError(f"{file}: format {record['format']}; this rethink reads format {FORMAT}.")
+        if version not in (*UNSEALED, FORMAT):
+            raise UserError(f"{file}: format {version}; this rethink reads format {FORMAT}.")
         if missing := [key for key, kind in _REQUIRED.items() if not isinstance(record.get(key), kind)]:
             raise _damaged(file, f"without {', '.join(missing)}")
+        try:
+            verify_files(path, record.get("files") or {})
+        except Damaged as error:
+            raise Damaged(f"{error} {_REMEDY}") from error
         arrays = path / ARRAYS
         if arrays.exists() and not zipfile.is_zipfile(arrays):  # cut off; reading all of it here would take NumPy
             raise _damaged(arrays, "no whole file of arrays")
@@ -104,7 +110,7 @@ class Analysed:
         if not file.exists():
             return {}
         try:
-            with np.load(file, allow_pickle=False) as stored:
+            with np.load(io.BytesIO(read_archive(file)), allow_pickle=False) as stored:
                 return {name: stored[name] for name in stored.files}
         except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise _damaged(file, str(error)) from error
@@ -114,8 +120,8 @@ class Analysed:
         return all(name in self.options and self.options[name] == value for name, value in wanted.items())
 
 
+_REMEDY = "Repeat the analysis: `rethink sweep retry EXPERIMENT`, or `rethink analyze` with its options and --force."
+
+
 def _damaged(file: Path, reason: str) -> Damaged:
-    return Damaged(
-        f"{file}: damaged ({reason}). Repeat the analysis: `rethink sweep retry EXPERIMENT`, or `rethink analyze` with "
-        "its options and --force."
-    )
+    return Damaged(f"{file}: damaged ({reason}). {_REMEDY}")

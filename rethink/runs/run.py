@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from rethink.errors import UserError
-from rethink.files import write_text
+from rethink.files import Damaged, read_json, verify_files, write_text
 from rethink.runs import wording
 from rethink.runs.code import changed
 from rethink.runs.identity import digest, identity, resolved
@@ -22,16 +22,20 @@ from rethink.runs.setting import Setting, corruption_of
 
 CUT_SHORT_RECORD = "cut_short.json"
 """In the place of record.json, where training ended before its budget was spent and by no rule: not a finished run."""
-FORMAT = 1  # of record.json; a higher number was written by a newer rethink
+FORMAT = 2  # of record.json; a higher number was written by a newer rethink
+UNSEALED = (1,)
+"""Formats that are read too, and carry no digest."""
+FILES = ("config.yaml", "history.csv")
+"""Whose digests a record has."""
 
 # What every reader relies on. A record that lacks one was cut off or edited by hand.
-_REQUIRED = ("run_id", "outcome", "seed", "model", "data", "randomization", "budget", "final", "convergence")
+_REQUIRED: dict[str, type] = {
+    **dict.fromkeys(("run_id", "outcome"), str),
+    "seed": int,
+    **dict.fromkeys(("model", "data", "randomization", "budget", "final", "convergence"), dict),
+}
 
 Columns = dict[str, list[float | None]]
-
-
-class Damaged(UserError):
-    """The record or the history of a run cannot be read, now or with a newer rethink: the run has to be repeated."""
 
 
 @dataclass(frozen=True)
@@ -254,30 +258,28 @@ def _read_record(path: Path) -> dict[str, Any]:
     if not path.is_dir():
         raise UserError(f"{path}: no such run folder.")
     try:
-        text = file.read_bytes()
+        record = read_json(file, unsealed_formats=UNSEALED)
     except FileNotFoundError:
         why = "it was cut short" if (path / CUT_SHORT_RECORD).exists() else "no record.json"
         raise UserError(f"{path}: {why}, so this run has not finished. Finish it with: {_fit(path)}") from None
-    except OSError as error:
-        raise UserError(f"{file}: cannot be read ({error.strerror}).") from error
-    try:
-        record = json.loads(text)
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise _damaged(path, file, str(error)) from error
-    if not isinstance(record, dict) or not isinstance(record.get("format"), int):
-        raise _damaged(path, file, "no format number")
-    if record["format"] < FORMAT:
-        raise Damaged(
-            f"{file}: format {record['format']} is from an older rethink; this one reads format {FORMAT}. "
-            f"Repeat the run: {_fit(path)} --force"
-        )
-    if record["format"] > FORMAT:
+    except Damaged as error:
+        raise Damaged(f"{error} {_remedy(path)}") from error
+    version = record.get("format")
+    if not isinstance(version, int) or version < min(UNSEALED):
+        raise _damaged(path, file, "no format number of this rethink")
+    if version > FORMAT:
         raise UserError(
-            f"{file}: format {record['format']} is from a newer rethink; this one reads format {FORMAT}. "
+            f"{file}: format {version} is from a newer rethink; this one reads format {FORMAT}. "
             "Update the repository: git pull && make install"
         )
     if missing := [key for key in _REQUIRED if key not in record]:
         raise _damaged(path, file, f"without {', '.join(missing)}")
+    if wrong := [key for key, kind in _REQUIRED.items() if not isinstance(record[key], kind)]:
+        raise _damaged(path, file, f"{', '.join(wrong)} of another type")
+    try:
+        verify_files(path, record.get("files") or {})
+    except Damaged as error:
+        raise Damaged(f"{error} {_remedy(path)}") from error
     return record
 
 
@@ -297,7 +299,11 @@ def _read_history(path: Path) -> Columns:
 
 
 def _damaged(path: Path, file: Path, reason: str) -> Damaged:
-    return Damaged(f"{file}: damaged ({reason}). Delete {path / 'record.json'}, then repeat the run: {_fit(path)}")
+    return Damaged(f"{file}: damaged ({reason}). {_remedy(path)}")
+
+
+def _remedy(path: Path) -> str:
+    return f"Delete {path / 'record.json'}, then repeat the run: {_fit(path)}"
 
 
 def _fit(path: Path) -> str:

@@ -8,8 +8,9 @@ from typing import Literal
 
 from rethink.cluster.lease import holder
 from rethink.errors import UserError
+from rethink.files import Damaged
 from rethink.runs.analysis import Analysed, analyses_folder
-from rethink.runs.run import Damaged, Run, runs_folder
+from rethink.runs.run import Run, runs_folder
 from rethink.runs.setting import Setting
 from rethink.runs.weights import final_weights, lacks_weights
 from rethink.sweep.experiment import Arguments

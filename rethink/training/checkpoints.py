@@ -1,0 +1,104 @@
+"""Checkpoints that are verified whole before anything of them is used."""
+
+import io
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.fabric.plugins import TorchCheckpointIO
+
+from rethink.errors import UserError
+from rethink.files import Damaged, read_archive, write_archive
+
+WEIGHTS = frozenset({"state_dict"})
+TRAINING = WEIGHTS | {"optimizer_states", "loops", "callbacks", "epoch", "global_step"}
+
+
+def write_checkpoint(path: Path, checkpoint: dict[str, Any]) -> None:
+    """Writes a checkpoint with a digest of its content, atomically."""
+    write_archive(path, lambda file: torch.save(checkpoint, file))
+
+
+def read_checkpoint(path: Path, *, needs: frozenset[str] = WEIGHTS, device: Any = "cpu") -> dict[str, Any]:
+    """The content of a checkpoint.
+
+    Args:
+        path: Of the file.
+        needs: Keys that it must have: WEIGHTS to evaluate it, TRAINING to go on from it.
+        device: Where its tensors go.
+
+    Raises:
+        UserError: It cannot be read, is damaged, or lacks something.
+    """
+    try:
+        archive = read_archive(path)
+    except FileNotFoundError:
+        raise UserError(f"there is no file {path}.") from None
+    try:
+        checkpoint = torch.load(io.BytesIO(archive), map_location=device, weights_only=True)
+    except Exception as error:  # torch raises what it likes
+        raise Damaged(f"{path}: damaged ({_first_line(error)}).") from error
+    if not isinstance(checkpoint, dict):
+        raise Damaged(f"{path}: no checkpoint.")
+    if missing := needs - checkpoint.keys():
+        raise Damaged(f"{path}: no checkpoint for this: it has no {', '.join(sorted(missing))}.")
+    return checkpoint
+
+
+def find_checkpoint(folder: Path) -> Path | None:
+    """The newest whole checkpoint of a run's folder; a damaged one is named, and set aside so that it stays no longer.
+
+    Raises:
+        UserError: There were some, and all are damaged. The same command then begins anew.
+    """
+    damaged = []
+    for path in (folder / "checkpoints" / name for name in ("last.ckpt", "previous.ckpt")):
+        if not os.path.lexists(path):
+            continue
+        try:
+            read_checkpoint(path, needs=TRAINING, device="meta")
+        except Damaged as error:
+            print(f"{error} It is passed over.", flush=True)
+            damaged.append(path)
+        except UserError as error:  # a folder, or a file that we may not read
+            raise UserError(f"{error} Move it away, or give permission; then the same command goes on.") from error
+        else:
+            _set_aside(damaged)
+            return path
+    _set_aside(damaged)
+    if damaged:
+        names = " and ".join(str(path) for path in damaged)
+        raise UserError(f"{names}: damaged, and there is no other checkpoint. The same command now begins anew.")
+    return None
+
+
+class VerifiedCheckpointIO(TorchCheckpointIO):
+    """Writes a checkpoint beside its place, syncs and renames it, and keeps the one before as `previous.ckpt`.
+
+    The stock writer stages in the temporary folder and copies: a kill at that moment leaves an empty file where a
+    good one was. What is read is verified first.
+    """
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        path = Path(path)
+        if path.name == "last.ckpt" and path.is_file():
+            with suppress(FileNotFoundError):
+                os.replace(path, path.with_name("previous.ckpt"))
+        write_checkpoint(path, checkpoint)
+
+    def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
+        needs: frozenset[str] = frozenset()  # processes that were forked hand their weights on in a file of no keys
+        return read_checkpoint(Path(path), needs=needs, device=map_location)
+
+
+def _set_aside(damaged: list[Path]) -> None:
+    """Out of the way of `previous.ckpt`, which the next save would replace by it."""
+    for path in damaged:
+        with suppress(OSError):  # another process of the run did so
+            os.replace(path, path.with_suffix(".damaged"))
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
