@@ -185,6 +185,10 @@ BAD: dict[str, tuple[list[str], list[str]]] = {
         [*BOTH, "--config", "{folder}/trainer.yaml"],
         ["--trainer 5 in {folder}/trainer.yaml: expected options by name"],
     ),
+    "devices that are not there": (
+        [*BOTH, "--trainer.devices", "999"],
+        ["--trainer.devices 999", "no GPU", "at most"],
+    ),
     "devices a word": ([*BOTH, "--trainer.devices", "x"], ["--trainer.devices x", "auto, a number"]),
     "seed below 0": ([*BOTH, "--seed_everything", "-3"], ["--seed_everything -3", "from 0 to 4294967295"]),
     "seed below 0 in a config": (

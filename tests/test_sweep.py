@@ -359,7 +359,9 @@ def test_a_record_that_cannot_be_read_is_shown_and_repeated_by_retry(three, caps
     record(newer.folder, format=run_module.FORMAT + 1)
     assert "2 of 3 runs had failed before, or have a damaged record" in refused(capsys, "run", "tiny")
     assert given == []
-    main(["sweep", "status", "tiny", "--once"])
+    with pytest.raises(SystemExit) as exit:
+        main(["sweep", "status", "tiny", "--once"])
+    assert exit.value.code == 1
     said = capsys.readouterr().out
     assert "1 done, 2 damaged" in said
     assert "no format number of this rethink" in said

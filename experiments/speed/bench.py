@@ -55,7 +55,7 @@ from torchvision import transforms
 
 from rethink import models
 from rethink.callbacks.best_test_accuracy import BestTestAccuracy
-from rethink.callbacks.checkpoint import AtomicCheckpointIO, RunCheckpoint
+from rethink.callbacks.checkpoint import RunCheckpoint
 from rethink.callbacks.convergence import Convergence
 from rethink.callbacks.history import History
 from rethink.callbacks.label_corruption import LabelCorruption
@@ -70,6 +70,7 @@ from rethink.models.layers import LocalResponseNorm
 from rethink.report.tables import Column, Table
 from rethink.runs.environment import describe
 from rethink.training.allocator import keep_freed_memory
+from rethink.training.checkpoints import VerifiedCheckpointIO
 from rethink.training.metrics import Evaluation
 from rethink.training.precision import probe
 from rethink.training.step import sgd_step
@@ -405,7 +406,7 @@ def _trainer(setting: Setting, folder: Path, alternate: Alternate) -> Trainer:
             alternate,
             RunCheckpoint(),
         ],
-        plugins=[AtomicCheckpointIO()],
+        plugins=[VerifiedCheckpointIO()],
         logger=False,
         enable_model_summary=False,
         num_sanity_val_steps=0,

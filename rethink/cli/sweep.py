@@ -135,6 +135,8 @@ def _status(planned: Plan, options: Namespace) -> None:
         states = status.progress(planned.jobs)
     status.show(console, planned.jobs, states)
     _conclude(planned)
+    if any(state.state == "damaged" for state in states.values()):
+        raise SystemExit(1)
 
 
 def _cancel(planned: Plan, options: Namespace) -> None:

@@ -1,9 +1,12 @@
 """The options of `rethink fit|validate|test|predict`: LightningCLI with ours added, and what it refuses."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal, get_args
 
+import torch
+from jsonargparse.typing import PositiveFloat
 from lightning.pytorch import Callback
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
@@ -104,6 +107,12 @@ class RunCLI(LightningCLI):
             help="auto is bf16 autocast with float32 master weights where that is faster than float32.",
         )
         parser.add_argument(
+            "--timeout",
+            type=PositiveFloat,
+            default=120.0,
+            help="Seconds after which a process of several that is not heard of is taken for lost, and the run ends.",
+        )
+        parser.add_argument(
             "--wandb",
             type=Literal["off", "offline", "online"] | None,
             default=None,
@@ -144,6 +153,12 @@ class RunCLI(LightningCLI):
             )
         if trainer.limit_train_batches or trainer.overfit_batches or trainer.val_check_interval:
             data.init_args.steps_per_call = 1  # Lightning counts calls: so that these count steps
+        most = max(16, 2 * (os.cpu_count() or 1))
+        if not torch.cuda.is_available() and str(trainer.devices).isdigit() and int(trainer.devices) > most:
+            raise UserError(
+                f"--trainer.devices {trainer.devices}: there is no GPU here, so these would be processes on "
+                f"{os.cpu_count()} cores. Use {most} at most."
+            )
         weights = self.options.get("ckpt_path")
         if weights and not Path(weights).is_file():
             raise UserError(f"--ckpt_path {weights}: there is no such file.")

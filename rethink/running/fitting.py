@@ -1,12 +1,13 @@
 """`rethink fit`: trains a run in its folder, from the last checkpoint where there is one."""
 
+import re
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from lightning.pytorch import Callback, LightningModule, Trainer
-from torch.multiprocessing.spawn import ProcessExitedException
+from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException
 
 from rethink.callbacks.checkpoint import RunCheckpoint
 from rethink.callbacks.record import Record
@@ -23,6 +24,8 @@ from rethink.runs.run import Run
 from rethink.runs.weights import final_weights, lacks_weights
 from rethink.training import lightning_internals
 from rethink.training.checkpoints import find_checkpoint
+
+_LOST = r"[Tt]imed out[^\n]*|Connection (?:closed|reset) by peer"  # gloo's words and NCCL's for a rank that is gone
 
 
 def fit(cli: RunCLI) -> None:
@@ -82,6 +85,7 @@ def _has_weights(folder: Path) -> bool:
 def _train(cli: RunCLI, run: IdentifiedRun, repeatable: str) -> None:
     trainer, arguments = cli.trainer, cli.method_arguments()
     lightning_internals.leave_signals_alone(trainer)
+    lightning_internals.set_timeout(trainer, cli.options.timeout)
     with _lease(trainer, run.folder) as lease:
         if cli.options.force:
             _forget_training(trainer, run.folder)
@@ -133,9 +137,20 @@ def _preemptible(cli: RunCLI) -> Iterator[None]:
         preemption.pass_on(kill)
     try:
         yield
+    except ProcessRaisedException as error:
+        if not (lost := re.search(_LOST, str(error))):
+            raise
+        raise UserError(
+            f"rank {error.error_index} lost the others ({lost[0]}): one of them has died, hangs, or cannot be reached. "
+            "All ranks were ended; the same command goes on from the last checkpoint. --timeout says how long to wait."
+        ) from error
     except ProcessExitedException as error:
         if error.exit_code not in (preemption.EXIT_CODE, preemption.INTERRUPTED):
-            raise
+            how = f"was killed by {error.signal_name}" if error.signal_name else f"ended with code {error.exit_code}"
+            raise UserError(
+                f"rank {error.error_index} {how}. The others were ended; the same command goes on from the last "
+                "checkpoint."
+            ) from error
         code = preemption.INTERRUPTED if preemption.received() == signal.SIGINT else preemption.EXIT_CODE
         raise preemption.Preempted("preempted; the same command goes on from where it was saved", code) from None
     except preemption.Preempted as preempted:

@@ -26,7 +26,7 @@ _INERT_TRAINER = {
 }
 # What of the command line says where and how, and not what.
 _INERT = {
-    *("config", "runs", "force", "wandb", "group", "tags", "ckpt_path", "weights_only"),
+    *("config", "runs", "force", "timeout", "wandb", "group", "tags", "ckpt_path", "weights_only"),
     *("verbose", "return_predictions"),
     *("best_test_accuracy", "label_corruption", "history", "record", "progress", "checkpoint"),
 }

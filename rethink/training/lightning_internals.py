@@ -5,6 +5,7 @@ around it), so the trainer's counters are moved on by hand, and the position in 
 """
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 from lightning.pytorch import Trainer
@@ -43,6 +44,12 @@ def signal_forks(trainer: Trainer) -> Callable[[int], object] | None:
     """Sends a signal to the forked processes that train while this one waits for them; None where it trains itself."""
     launcher = trainer.strategy.launcher
     return launcher.kill if isinstance(launcher, _MultiProcessingLauncher) else None
+
+
+def set_timeout(trainer: Trainer, seconds: float) -> None:
+    """How long a process of several waits before it takes another for lost. Lightning's default is 30 minutes."""
+    if hasattr(trainer.strategy, "_timeout"):
+        trainer.strategy._timeout = timedelta(seconds=seconds)
 
 
 def _nothing() -> None:

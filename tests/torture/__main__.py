@@ -19,8 +19,8 @@ def main() -> None:
     """Runs it."""
     options = _options()
     torch.set_num_threads(1)
-    import rethink.running.analyze
-    import rethink.running.training  # noqa: F401  (before the forks, which then cost next to nothing)
+    import rethink.running.analysis
+    import rethink.running.command  # noqa: F401  (before the forks, which then cost next to nothing)
 
     os.chdir(references.REPOSITORY)
     references.forget_other_code()

@@ -95,8 +95,8 @@ def _become(words: Sequence[str], folder: Path, log: Path, steps: Path, sabotage
         output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND)
         for stream, file in ((0, os.open(os.devnull, os.O_RDONLY)), (1, output), (2, output)):
             os.dup2(file, stream)
-        for text in (sys.stdout, sys.stderr):
-            text.reconfigure(line_buffering=True)
+        # Anew: under pytest these are files of its own.
+        sys.stdout, sys.stderr = (open(stream, "w", buffering=1, closefd=False) for stream in (1, 2))  # noqa: SIM115
         os.chdir(folder)
         os.environ |= {"RETHINK_RUNS": "runs", "COLUMNS": "200", "CUDA_VISIBLE_DEVICES": ""}
         sys.argv = ["rethink", *words]

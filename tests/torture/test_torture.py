@@ -86,8 +86,8 @@ def test_half_an_hour_has_all_kinds():
 @pytest.fixture
 def imported(monkeypatch, tmp_path):
     """torch and Lightning before the forks, and references of their own: those of a mutant are nobody else's."""
-    import rethink.running.analyze
-    import rethink.running.training  # noqa: F401
+    import rethink.running.analysis
+    import rethink.running.command  # noqa: F401
 
     monkeypatch.setattr(references, "_KEPT", tmp_path / "kept")
 
@@ -98,16 +98,7 @@ def place(folder: Path, seed: int) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "kind",
-    [
-        "killed",
-        *(
-            pytest.param(kind, marks=pytest.mark.xfail(reason="until checkpoints, records and signals hold"))
-            for kind in ("damaged file", "asked to stop", "bad disk")
-        ),
-    ],
-)
+@pytest.mark.parametrize("kind", ["killed", "damaged file", "asked to stop", "bad disk"])
 def test_a_random_part_of_the_torture(kind, imported):
     """A new seed each time; the message says how to repeat what failed."""
     seed = secrets.randbelow(10**6)
