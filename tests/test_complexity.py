@@ -28,6 +28,7 @@ from rethink.complexity.rank_correlation import Correlation, correlate
 from rethink.data import Synthetic
 from rethink.data.batches import Block, TrainingBatches
 from rethink.errors import UserError
+from rethink.files import read_json, write_json
 from rethink.models.layers import BatchNorm, Conv2d
 from rethink.models.mlp import MLPNetwork
 from rethink.models.small_alexnet import SmallAlexNetNetwork
@@ -438,3 +439,22 @@ def test_runs_that_differ_in_more_are_no_leave_one_out(left_out_runs, fit, tmp_p
         UniformStability([whole.run_id]).analyse(Context(tmp_path))
     with pytest.raises(UserError, match="0 runs on all examples"):
         UniformStability([one.run_id]).analyse(Context(tmp_path))
+
+
+@pytest.mark.parametrize("part", ["model", "data", "randomization", "recipe"])
+def test_nothing_that_a_record_names_is_called_unless_it_is_of_the_right_kind(part, fit, tmp_path):
+    run = fit("--model", "MLP", "--model.hidden_sizes", "[4]", "--data", "Synthetic", "--trainer.max_epochs", "1")
+    canary = tmp_path / "canary"
+    call = {"class_path": "subprocess.call", "init_args": {"args": ["touch", str(canary)]}}
+    record = read_json(run.path / "record.json")
+    config = record["config"]
+    if part == "recipe":
+        config["model"]["init_args"]["recipe"] = call
+    elif part == "randomization":
+        config["data"]["init_args"]["randomization"] = call
+    else:
+        config[part] = call
+    write_json(run.path / "record.json", record)  # with a right digest: whoever means harm can take one too
+    with pytest.raises(UserError, match=r"subprocess\.call.* is no "):
+        NormMeasures([run.run_id], draws=1).analyse(Context(tmp_path))
+    assert not canary.exists()

@@ -1,23 +1,27 @@
 """The networks of finished runs, with the data that they were trained on, as their records describe them."""
 
-import importlib
 import json
 import os
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
 from rethink.data import ImageDataModule
 from rethink.data.split import Split
+from rethink.discovery import resolve
 from rethink.errors import UserError
 from rethink.models import Classifier
+from rethink.randomization import Randomization
 from rethink.runs.run import Run
 from rethink.runs.weights import final_weights, weights_of_epoch
 from rethink.training.checkpoints import read_checkpoint
+from rethink.training.recipes import Recipe
 
+_RECORD = "the record of a run"
+_Base = TypeVar("_Base")
 _CHUNK = 500  # images that go through a network together
 
 
@@ -100,8 +104,8 @@ def _set_up(described: str, folder: str | None) -> ImageDataModule:
     spec = json.loads(described)
     options = dict(spec["init_args"])
     if options.get("randomization"):
-        options["randomization"] = _built(options["randomization"])
-    data: ImageDataModule = _class(spec["class_path"])(**options | {"root": None})
+        options["randomization"] = _built(options["randomization"], Randomization)
+    data: ImageDataModule = resolve(spec["class_path"], ImageDataModule, _RECORD)(**options | {"root": None})
     data.setup()
     return data
 
@@ -110,20 +114,17 @@ def _model(run: Run) -> Classifier:
     spec, data = (run.record["config"][part] for part in ("model", "data"))
     options = dict(spec.get("init_args") or {})
     if options.get("recipe"):
-        options["recipe"] = _built(options["recipe"])
+        options["recipe"] = _built(options["recipe"], Recipe)
     # The data set them when the run began, after its configuration was noted.
-    shape = run.record["data"].get("image_shape") or getattr(_class(data["class_path"]), "image_shape", None)
+    kind = resolve(data["class_path"], ImageDataModule, _RECORD)
+    shape = run.record["data"].get("image_shape") or getattr(kind, "image_shape", None)
     if not isinstance(shape, list | tuple):  # neither the record says it nor the class
         shape = data_of(run).image_shape
     linked = {"image_shape": tuple(shape), "num_classes": run.num_classes}
-    model: Classifier = _class(spec["class_path"])(**options | linked)
+    model: Classifier = resolve(spec["class_path"], Classifier, _RECORD)(**options | linked)
     return model
 
 
-def _built(spec: dict[str, Any]) -> Any:
-    return _class(spec["class_path"])(**spec.get("init_args") or {})
-
-
-def _class(class_path: str) -> Any:
-    module, _, name = class_path.rpartition(".")
-    return getattr(importlib.import_module(module), name)
+def _built(spec: dict[str, Any], base: type[_Base]) -> _Base:
+    """An object that a record describes: nothing of a class is called before it is known to be of the right kind."""
+    return resolve(spec["class_path"], base, _RECORD)(**spec.get("init_args") or {})

@@ -6,11 +6,13 @@ decides. Descriptions of the same data count once: PartiallyCorruptedLabels with
 """
 
 import hashlib
-import importlib
 import inspect
 import json
 from collections.abc import Mapping
 from typing import Any
+
+from rethink.discovery import resolve
+from rethink.errors import UserError
 
 Config = dict[str, Any]
 
@@ -95,7 +97,7 @@ def analysis_id(kind: Any, options: Config) -> str:
     """12 hexadecimal digits for an analysis: its class and version, and its options that are not at their defaults."""
     defaults = _defaults(kind)
     chosen = {name: value for name, value in options.items() if name not in defaults or defaults[name] != value}
-    return digest({"analysis": kind.__name__, "version": kind.version, "options": chosen})
+    return digest({"analysis": _name(f"{kind.__module__}.{kind.__name__}"), "version": kind.version, "options": chosen})
 
 
 def _options(spec: Config, inert: set[str]) -> Config:
@@ -113,7 +115,10 @@ def _described(value: Any) -> Any:
 
 def _randomization(spec: Config) -> list[Any]:
     chosen = _chosen(spec["class_path"], spec.get("init_args") or {}, set())
-    name, arguments = _class(spec["class_path"]).canonical(chosen)
+    canonical = getattr(_class(spec["class_path"]), "canonical", None)
+    if canonical is None:
+        raise UserError(f"{spec['class_path']!r} is no randomization.")
+    name, arguments = canonical(chosen)
     return [_name(spec["class_path"]) if name == spec["class_path"].rpartition(".")[2] else name, arguments]
 
 
@@ -157,9 +162,8 @@ def _defaults(cls: type) -> Config:
     return defaults
 
 
-def _class(class_path: str) -> Any:
-    module, _, name = class_path.rpartition(".")
-    return getattr(importlib.import_module(module), name)
+def _class(class_path: str) -> type:
+    return resolve(class_path, object, "a configuration")
 
 
 def _name(class_path: str) -> str:
