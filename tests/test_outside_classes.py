@@ -7,13 +7,16 @@ import sys
 from pathlib import Path
 
 import pytest
+from examples.streamed import write
 
 from rethink.analyses.analysis import Analysis
 from rethink.cli import main
+from rethink.data import Synthetic
 from rethink.discovery import resolve
 from rethink.errors import UserError
 from rethink.runs.run import Run
 
+EXAMPLES = Path(__file__).parent / "examples"
 FILES = {
     "own_network": '''
 from torch import nn
@@ -26,11 +29,12 @@ class Linear(Classifier):
 
     Args:
         bias: Whether it has a bias.
+        learning_rate: Of the first step.
         **switches: Those of every architecture.
     """
 
-    def __init__(self, bias: bool = True, **switches) -> None:
-        super().__init__(learning_rate=switches.pop("learning_rate", 0.01), **switches)
+    def __init__(self, bias: bool = True, learning_rate: float = 0.01, **switches) -> None:
+        super().__init__(learning_rate=learning_rate, **switches)
         channels, height, width = self.image_shape
         inputs = channels * height * width
         self.network = nn.Sequential(nn.Flatten(), nn.Linear(inputs, self.num_classes, bias=bias))
@@ -109,12 +113,26 @@ FIT = [
     *("--trainer.accelerator", "cpu", "--trainer.callbacks+", "own_measurement.Falls"),
 ]
 SWEEP = """
-title: classes of one's own
-options: {data: own_data.Few, trainer.max_epochs: 2, trainer.devices: 1}
-seeds: [0]
-groups: [{options: {model: own_network.Linear}, grid: {data.randomization: [own_labels.Shifted, TrueLabels]}}]
+title: classes of one's own, and images that are not in memory
+options: {data: streamed.Streamed, data.root: ".", model: own_network.Linear, trainer.max_epochs: 2, trainer.devices: 1}
+seeds: [0, 1]
+groups:
+  - grid: {data.randomization: [own_labels.Shifted, TrueLabels], model.recipe: [null, sign_descent.SignDescent]}
 analyses: [{analysis: own_analysis.Epochs, of: all}]
 """
+FIGURES = '''
+from rethink.report.results import of, setting_name
+from rethink.report.tables import Column, Table
+
+
+def artefact(results):
+    """A row per setting."""
+    columns = [Column.text("setting", "setting"), Column.estimates("train", "train")]
+    rows = [
+        [setting_name(setting), results.final("train/accuracy", **of(setting))] for setting in results.distinct
+    ]
+    return results.artefact("They train.", tables=[Table(columns, rows, "Training accuracy", name="own")])
+'''
 
 
 @pytest.fixture
@@ -151,12 +169,23 @@ def command(folder: Path, *words: str) -> str:
 
 
 @pytest.mark.slow
-def test_a_sweep_gives_its_workers_the_same_files(outside, runs):
+def test_classes_of_ones_own_are_swept_analysed_and_reported(outside, runs):
+    for name in ("streamed", "sign_descent"):
+        text = (EXAMPLES / f"{name}.py").read_text()
+        assert len(text.splitlines()) <= 40
+        (outside / f"{name}.py").write_text(text)
+    write(outside, Synthetic(num_train=60, num_test=20))
     (outside / "experiments" / "tiny").mkdir(parents=True)
     (outside / "experiments" / "tiny" / "sweep.yaml").write_text(SWEEP)
+    (outside / "experiments" / "tiny" / "figures.py").write_text(FIGURES)
     command(outside, "sweep", "run", "tiny", "--workers", "1")
-    assert "3 done" in command(outside, "sweep", "status", "tiny", "--once")
-    assert len(list(runs.glob("*/record.json"))) == 2
+    assert "9 done" in command(outside, "sweep", "status", "tiny", "--once")
+    assert len(list(runs.glob("*/record.json"))) == 8
+    command(outside, "report", "tiny")
+    settings = (outside / "results" / "full" / "tiny" / "own.csv").read_text().splitlines()[1:]
+    assert len(settings) == 4  # two seeds each: a recipe and a randomization of one's own set runs apart
+    assert sum("SignDescent" in line for line in settings) == 2
+    assert sum("shifted" in line.lower() for line in settings) == 2
 
 
 @pytest.mark.parametrize(
