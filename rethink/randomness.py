@@ -8,6 +8,7 @@ dropout, which are not part of the data, use torch's own generators, seeded from
 """
 
 import hashlib
+import os
 from typing import Any, cast
 
 import numpy as np
@@ -23,6 +24,11 @@ def key(seed: int, *purpose: str | int) -> int:
     """64-bit key of one stream of draws, e.g. `key(seed, "order", epoch)`. Different purposes are independent."""
     text = "/".join(map(str, (seed, *purpose)))
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little")
+
+
+def global_seed() -> int:
+    """The seed that Lightning's `seed_everything` has set in this process; 0 where it has set none."""
+    return int(os.environ.get("PL_GLOBAL_SEED", 0))
 
 
 def bits(stream: int, index: NDArray[np.integer], width: int = 1) -> NDArray[np.uint64]:

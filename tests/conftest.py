@@ -25,9 +25,10 @@ def _repository_is_the_working_folder(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _the_same_draws_in_every_run_of_the_tests() -> None:
+def _the_same_draws_in_every_run_of_the_tests(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a test draws without a generator of its own, such as a network's weights, cannot make it fail by chance."""
     torch.manual_seed(0)
+    monkeypatch.delenv("PL_GLOBAL_SEED", raising=False)  # of the command that another test gave
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import csv
 import pytest
 import torch
 from examples.streamed import Streamed, write
-from lightning.pytorch import Trainer
+from lightning.pytorch import Trainer, seed_everything
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
 from test_training import assert_equal, train, weights
@@ -133,3 +133,18 @@ def test_a_run_on_a_data_set_that_does_not_say_its_shape_is_read_back(fit):
     network = at_the_end(run)
     assert (network.model.image_shape, network.model.num_classes) == ((3, 28, 28), 5)
     assert network.logits(network.train).shape == (40, 5)
+
+
+def test_a_trainer_of_ones_own_logs_our_data_and_seeds_it(tmp_path, monkeypatch):
+    monkeypatch.setenv("PL_GLOBAL_SEED", "0")  # put back afterwards
+    losses = set()
+    for seed in (1, 2, 3, 3):
+        seed_everything(seed)
+        logger = CSVLogger(tmp_path, name=str(seed), version=0)
+        trainer = Trainer(max_epochs=2, logger=logger, enable_progress_bar=False, accelerator="cpu", devices=1)
+        trainer.fit(MLP(hidden_sizes=[8]), Synthetic(num_train=60, num_test=20, randomization=RandomLabels()))
+        logger.finalize("success")
+        *_, row = csv.DictReader((tmp_path / str(seed) / "version_0" / "metrics.csv").open())
+        assert {"train/loss", "train/accuracy", "test/accuracy", "test_randomized/accuracy"} <= row.keys()
+        losses.add(row["train/loss"])
+    assert len(losses) == 3

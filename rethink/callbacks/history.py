@@ -26,6 +26,8 @@ class History(Measurement):
     """
 
     part = "history"
+    logs_rows = True
+    """Loggers get the rows of the history: the model need not log them too."""
 
     def __init__(self) -> None:
         self.journal = Journal()

@@ -53,7 +53,7 @@ class ImageDataModule(LightningDataModule):
         subset_seed: Seed of the choice of these images. Smaller subsets are part of larger ones.
         leave_out: Position in the training set of an example that training goes without. All else is drawn alike: its
             batch is trained on the others. It is still evaluated with the training set.
-        seed: Seed of the batch order; set it through `seed_everything`.
+        seed: Seed of the batch order. Default: that of `seed_everything`.
         steps_per_call: Optimizer steps in one call of `training_step`, hence between two points at which the run can
             be saved. Does not change the result.
         evaluation_batch_size: Images that are evaluated together. 500 fit the caches of a CPU and fill a GPU at these
@@ -73,7 +73,7 @@ class ImageDataModule(LightningDataModule):
         validation_size: NonNegativeInt = 0,
         subset_seed: int = 0,
         leave_out: NonNegativeInt | None = None,
-        seed: int = 0,
+        seed: int | None = None,
         steps_per_call: PositiveInt = 16,
         evaluation_batch_size: PositiveInt = 500,
         root: Path | None = None,
@@ -86,7 +86,7 @@ class ImageDataModule(LightningDataModule):
         self.validation_size = validation_size
         self.subset_seed = subset_seed
         self.leave_out = leave_out
-        self.seed = seed
+        self.seed = randomness.global_seed() if seed is None else seed
         self.steps_per_call = steps_per_call
         self.evaluation_batch_size = PositiveInt(evaluation_batch_size)
         self.root = root  # None: the store knows its default

@@ -54,7 +54,7 @@ class Classifier(LightningModule):
         initialization: "recipe" is what the contemporary recipe of this architecture drew (see the architecture); the
             others are drawn for all layers alike, with zero biases.
         weights_from: The run_id of a finished run with whose weights training starts, in all layers but the last one.
-        seed: Seed of initialization, augmentation and dropout; set it through `seed_everything`.
+        seed: Seed of initialization, augmentation and dropout. Default: that of `seed_everything`.
         image_shape: (channels, height, width) of what the network sees; set by the data.
         num_classes: Number of classes; set by the data.
     """
@@ -75,7 +75,7 @@ class Classifier(LightningModule):
         crop_first: bool = True,
         initialization: Literal["recipe", "glorot_uniform", "he_normal", "truncated_normal"] = "recipe",
         weights_from: str | None = None,
-        seed: int = 0,
+        seed: int | None = None,
         image_shape: tuple[int, int, int] = (3, 28, 28),
         num_classes: PositiveInt = 10,
     ) -> None:
@@ -90,10 +90,10 @@ class Classifier(LightningModule):
         self.weight_decay = float(NonNegativeFloat(weight_decay))
         self.weight_decay_on = weight_decay_on
         self.crop_first = crop_first
-        self.switches = Switches(augmentation, crop_first, seed)
+        self.seed = randomness.global_seed() if seed is None else seed
+        self.switches = Switches(augmentation, crop_first, self.seed)
         self.initialization = initialization
         self.weights_from = weights_from
-        self.seed = seed
         channels, height, width = image_shape
         self.image_shape = (channels, height, width)
         self.num_classes = num_classes
@@ -234,8 +234,10 @@ class Classifier(LightningModule):
             finite = {k: v for k, v in self.epoch_metrics.items() if math.isfinite(v)}
             if self._plain:
                 finite = {name: value for name, value in finite.items() if name.split("/")[0] in self.evaluations}
-            # While fitting on our data, History logs whole rows.
-            self.log_dict(finite, logger=self._plain or self.trainer.state.fn != "fit")
+            callbacks: list[object] = self.trainer.callbacks  # type: ignore[attr-defined]
+            # While fitting, the history of a run logs whole rows, against the optimizer step.
+            logged = self.trainer.state.fn == "fit" and any(getattr(c, "logs_rows", False) for c in callbacks)
+            self.log_dict(finite, logger=not logged)
 
     on_test_epoch_start = on_validation_epoch_start
     test_step = validation_step
