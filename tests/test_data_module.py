@@ -37,7 +37,7 @@ def synthetic(randomization: Randomization, **options: Any) -> Synthetic:
     return Synthetic(randomization=randomization, **{"num_train": N, "num_test": TESTS, "batch_size": BATCH} | options)
 
 
-class Fed(MLP):
+class _Fed(MLP):
     """Notes every batch that the network is trained on, and the labels that the loss is taken of."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, **switches: Any) -> None:
@@ -87,7 +87,7 @@ def sha256(windows: np.ndarray, labels: np.ndarray) -> str:
 @pytest.mark.parametrize("randomization", EVERY, ids=IDS)
 def test_the_network_is_fed_exactly_what_the_digest_says(randomization, monkeypatch):
     """Mistakes of other reproductions: randomized arrays that are never fed, or redrawn every epoch."""
-    model, data = Fed(monkeypatch), synthetic(randomization)
+    model, data = _Fed(monkeypatch), synthetic(randomization)
     train(model, data, max_epochs=2)
     (images, labels), (images2, labels2) = model.epochs(data)
 
@@ -116,7 +116,7 @@ def test_the_network_is_fed_exactly_what_the_digest_says(randomization, monkeypa
 
 
 def test_augmentation_changes_the_images_of_each_epoch_and_never_the_labels(monkeypatch):
-    model, data = Fed(monkeypatch, augmentation="random_crop", seed=7), synthetic(RandomLabels(3), seed=7)
+    model, data = _Fed(monkeypatch, augmentation="random_crop", seed=7), synthetic(RandomLabels(3), seed=7)
     train(model, data, max_epochs=2)
     (images, labels), (images2, labels2) = model.epochs(data)
     assert np.array_equal(labels, labels2)  # fixed to the source image (Table 4)

@@ -10,6 +10,7 @@ from mini_records import results_of, write_run
 from rich.console import Console
 
 from rethink.errors import UserError
+from rethink.files import Damaged, write_json
 from rethink.report.estimates import Estimate
 from rethink.report.figures import Chart, Drawing
 from rethink.report.page import Artefact, Page
@@ -84,8 +85,8 @@ def test_unfinished_runs_are_left_out(tmp_path: Path) -> None:
             r"record\.json: damaged .*Delete .*rethink fit --config .*config",
         ),
         ("record.json", '{"format": 1, "run_id": "a"}', r"damaged \(without outcome, seed"),
-        ("record.json", '{"format": 9}', r"format 9 is from a newer rethink.*git pull"),
-        ("record.json", "[]", r"damaged \(no format number\)"),
+        ("record.json", '{"format": 9}', r"damaged \(its content does not have the digest"),
+        ("record.json", "[]", r"damaged \(no JSON object\)"),
         ("history.csv", "epoch,step\n1,2\n3\n", r"history\.csv: damaged \(line 3 has 1 cells"),
         ("history.csv", "epoch,step\n1,two\n", r"history\.csv: damaged .*two"),
         ("history.csv", "epoch,loss\n", r"damaged \(no column step\)"),
@@ -96,6 +97,14 @@ def test_a_damaged_record_names_the_file_and_the_remedy(tmp_path: Path, file: st
     (path / file).write_text(text)
     with pytest.raises(UserError, match=said):
         Run.open(path)
+
+
+def test_a_record_of_a_newer_rethink_is_no_damaged_one(tmp_path: Path) -> None:
+    path = write_run(tmp_path)
+    write_json(path / "record.json", {"format": 9})
+    with pytest.raises(UserError, match=r"format 9 is from a newer rethink.*git pull") as error:
+        Run.open(path)
+    assert not isinstance(error.value, Damaged)
 
 
 def test_an_unfinished_run_is_no_damaged_one(tmp_path: Path) -> None:

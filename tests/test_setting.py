@@ -21,7 +21,7 @@ from rethink.runs.setting import Setting, by_setting, differences, of_one_settin
 RECORDS = sorted((Path(__file__).parents[1] / "experiments" / "records").glob("*/record.json"))
 
 
-class Sharpened(MLP):
+class _Sharpened(MLP):
     """A network of somebody's own, with options that are named so as to be confused."""
 
     def __init__(self, sharpness: float = 0.0, random: Any = None, images: Any = None, a: Any = 0, **more: Any) -> None:
@@ -92,7 +92,7 @@ def configs(draw: st.DrawFn) -> dict[str, Any]:
     def some(names: list[str]) -> dict[str, Any]:
         return draw(st.dictionaries(st.sampled_from(names), VALUES, max_size=3))
 
-    model = draw(st.sampled_from(["rethink.models.MLP", "rethink.models.WideResNet", f"{HERE}.Sharpened"]))
+    model = draw(st.sampled_from(["rethink.models.MLP", "rethink.models.WideResNet", f"{HERE}._Sharpened"]))
     labels = draw(
         st.sampled_from(["RandomLabels", "TrueLabels", "ShuffledPixels", "PartiallyCorruptedLabels", f"{HERE}.Noise"])
     )

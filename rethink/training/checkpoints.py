@@ -59,11 +59,11 @@ def find_checkpoint(folder: Path) -> Path | None:
             continue
         try:
             read_checkpoint(path, needs=TRAINING, device="meta")
-        except Damaged as error:
+        except UserError as error:
+            if not (isinstance(error, Damaged) or path.is_dir()):
+                raise UserError(f"{error} Give permission; then the same command goes on.") from error
             print(f"{error} It is passed over.", flush=True)
             damaged.append(path)
-        except UserError as error:  # a folder, or a file that we may not read
-            raise UserError(f"{error} Move it away, or give permission; then the same command goes on.") from error
         else:
             _set_aside(damaged)
             return path
