@@ -24,8 +24,11 @@ def main() -> None:
     for line in sys.stdin:
         task = json.loads(line)
         outcome = run_job(task["words"], Path(task["folder"]), task["devices"])
-        answers.write(json.dumps(asdict(outcome)) + "\n")
-        answers.flush()
+        try:
+            answers.write(json.dumps(asdict(outcome)) + "\n")
+            answers.flush()
+        except BrokenPipeError:  # whoever started this process was killed; what the job left is on disk
+            os._exit(0)  # without the flush at the end, which would fail once more
         if outcome.what == "stopped":
             return
 
