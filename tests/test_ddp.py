@@ -24,8 +24,16 @@ TWO = ["--trainer.devices", "2", "--trainer.strategy", "ddp_fork"]
         # Batch norm over the global batch of both ranks, at a rate at which rounding does not grow; 75 = 4 * 16 + 11
         # gives them unequal shares of the last one.
         ["--model", "WideResNet", "--model.depth", "10", "--model.learning_rate", "0.001"],
+        # Every rank recomputes the statistics of the evaluation of the same images.
+        pytest.param(
+            [
+                *("--model", "WideResNet", "--model.depth", "10", "--model.learning_rate", "0.001"),
+                *("--model.evaluation_statistics", "recomputed", "--model.statistics_size", "32"),
+            ],
+            marks=pytest.mark.slow,
+        ),
     ],
-    ids=["MLP", "WideResNet"],
+    ids=["MLP", "WideResNet", "recomputed statistics"],
 )
 def test_two_ranks_train_as_one(tmp_path, model):
     assert fork(lambda: main([*OPTIONS, *model, "--runs", str(tmp_path / "one"), "--trainer.devices", "1"])) == 0

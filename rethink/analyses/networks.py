@@ -91,6 +91,11 @@ def _network(run: Run, model: Classifier) -> Network:
             f"{run.path} was trained on other data: its digest is {expected[:12]}, here it is {digest[:12]}. "
             "Has the data set changed, or the randomization? Train the run anew with --force."
         )
+    if model.evaluation_statistics == "batch":
+        raise UserError(
+            f"{run.path} was evaluated by the moments of every batch: it has no network of its own to read."
+        )
+    model.take_statistics(data.splits["train"], data.batch_size)
     return Network(run, model, data)
 
 

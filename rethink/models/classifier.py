@@ -1,26 +1,25 @@
 """The LightningModule that every architecture shares: one SGD step, one evaluation, all switches."""
 
 import copy
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, Literal
 
 import torch
 from jsonargparse.typing import ClosedUnitInterval, NonNegativeFloat, PositiveFloat, PositiveInt
-from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 
 from rethink import randomness
 from rethink.data.batch import Batch, PlainBatch
 from rethink.data.batches import Block
 from rethink.data.pipelines.pipeline import Augmentation, Switches
-from rethink.data.split import SplitBatch
+from rethink.models.evaluation import EvaluatedModule
+from rethink.models.evaluation_statistics import EvaluationStatistics, require_batch_norm
 from rethink.models.initialization import initialize
 from rethink.models.layers import key_dropout
 from rethink.models.pretrained import take_over
 from rethink.training import lightning_internals
-from rethink.training.metrics import Evaluation, OnlineMean
+from rethink.training.metrics import OnlineMean
 from rethink.training.recipes import SGD, Recipe
 from rethink.training.recipes.recipe import STEPS_PER_PAPER_EPOCH, refuse_unused
 from rethink.training.step import sgd_step
@@ -28,7 +27,7 @@ from rethink.training.step import sgd_step
 _RECIPE_OPTIONS = ("learning_rate", "momentum", "decay", "decay_steps", "staircase")
 
 
-class Classifier(LightningModule):
+class Classifier(EvaluatedModule):
     """An image classifier trained as in Appendix A, or by another recipe: SGD with momentum, 0.95 per epoch.
 
     An architecture is a subclass that builds `self.network`, a plain nn.Module from (B, C, H, W) to logits (B, K),
@@ -53,13 +52,15 @@ class Classifier(LightningModule):
         crop_first: Whether images are cropped and then standardized (Appendix A), or the other way round.
         initialization: "recipe" is what the contemporary recipe of this architecture drew (see the architecture); the
             others are drawn for all layers alike, with zero biases.
+        evaluation_statistics: What batch norm normalizes by in the evaluation. "running": averages that follow the
+            batches of training. "batch": the moments of each batch that is evaluated. "recomputed": the averages of
+            the moments of training batches, taken anew before each evaluation (Wu and Johnson 2021).
+        statistics_size: Number of training images of which statistics are recomputed, in whole batches.
         weights_from: The run_id of a finished run with whose weights training starts, in all layers but the last one.
         seed: Seed of initialization, augmentation and dropout. Default: that of `seed_everything`.
         image_shape: (channels, height, width) of what the network sees; set by the data.
         num_classes: Number of classes; set by the data.
     """
-
-    network: nn.Module
 
     def __init__(
         self,
@@ -74,6 +75,8 @@ class Classifier(LightningModule):
         recipe: Recipe | None = None,
         crop_first: bool = True,
         initialization: Literal["recipe", "glorot_uniform", "he_normal", "truncated_normal"] = "recipe",
+        evaluation_statistics: EvaluationStatistics = "running",
+        statistics_size: PositiveInt = 2560,
         weights_from: str | None = None,
         seed: int | None = None,
         image_shape: tuple[int, int, int] = (3, 28, 28),
@@ -93,18 +96,14 @@ class Classifier(LightningModule):
         self.seed = randomness.global_seed() if seed is None else seed
         self.switches = Switches(augmentation, crop_first, self.seed)
         self.initialization = initialization
+        self.evaluation_statistics = evaluation_statistics
+        self.statistics_size = PositiveInt(statistics_size)
         self.weights_from = weights_from
         channels, height, width = image_shape
         self.image_shape = (channels, height, width)
         self.num_classes = num_classes
-        self.average: nn.Module | None = None
-        """The network with averaged weights, where the recipe has one: it is evaluated instead."""
         self.online = OnlineMean()
-        self.evaluations: dict[str, Evaluation] = {}
-        self.epoch_metrics: dict[str, float] = {}
-        """What the last epoch measured, as exact numbers, by the names of the history's columns."""
         self._rates: list[float] = []  # learning rates of the optimizer's groups, before the schedule
-        self._plain = False  # whether the last batch was of a loader of any other kind than ours
         self._weights_drawn = False
 
     # What an architecture may override.
@@ -210,65 +209,6 @@ class Classifier(LightningModule):
                 {name: self.epoch_metrics[name] for name in ("train/loss", "train/accuracy", "learning_rate")}
             )
 
-    # The evaluation: at the end of every epoch, of the training set as randomized and of both test sets.
-
-    def on_validation_epoch_start(self) -> None:
-        """Starts from zero, also after an interrupted evaluation."""
-        self.evaluations = {}
-
-    def validation_step(self, data: SplitBatch | Sequence[Tensor], batch_idx: int, dataloader_idx: int = 0) -> None:
-        """Evaluates a batch of the loader number `dataloader_idx`."""
-        batch: Batch = data if isinstance(data, SplitBatch) else PlainBatch.of(data)
-        self._plain = batch.name is None
-        stage = "test" if self.trainer.testing else "validation"
-        name = batch.name or (f"{stage}_{dataloader_idx}" if dataloader_idx else stage)
-        if name not in self.evaluations:
-            self.evaluations[name] = Evaluation().to(self.device)
-        self.evaluations[name].update(self._logits(batch), batch.labels, batch.true_labels, batch.corrupted)
-
-    def on_validation_epoch_end(self) -> None:
-        """Notes and logs what was measured, under the names of the history's columns."""
-        for name, evaluation in self.evaluations.items():
-            self._note(name, evaluation.compute())
-        if not self.trainer.sanity_checking:
-            finite = {k: v for k, v in self.epoch_metrics.items() if math.isfinite(v)}
-            if self._plain:
-                finite = {name: value for name, value in finite.items() if name.split("/")[0] in self.evaluations}
-            callbacks: list[object] = self.trainer.callbacks  # type: ignore[attr-defined]
-            # While fitting, the history of a run logs whole rows, against the optimizer step.
-            logged = self.trainer.state.fn == "fit" and any(getattr(c, "logs_rows", False) for c in callbacks)
-            self.log_dict(finite, logger=not logged)
-
-    on_test_epoch_start = on_validation_epoch_start
-    test_step = validation_step
-    on_test_epoch_end = on_validation_epoch_end
-
-    def predict_step(self, data: SplitBatch | Sequence[Tensor], batch_idx: int) -> dict[str, Tensor]:
-        """Index (where it is known), true label, prediction and its probability of each example of a batch."""
-        batch: Batch = data if isinstance(data, SplitBatch) else PlainBatch.of(data)
-        probability, predicted = self._logits(batch).float().softmax(1).max(1)
-        columns = {"true_label": batch.true_labels, "predicted": predicted, "probability": probability}
-        if batch.index is not None:
-            columns = {"index": batch.index} | columns
-        return {name: column.cpu() for name, column in columns.items()}
-
-    def _logits(self, batch: Batch) -> Tensor:
-        network = self.network if self.average is None else self.average
-        logits: Tensor = network(batch.prepare(self.switches.for_evaluation))
-        return logits
-
-    def _note(self, name: str, measured: dict[str, float]) -> None:
-        """Adds what was measured to `epoch_metrics`."""
-        metrics = {f"{name}/loss": measured["loss"], f"{name}/accuracy": measured["accuracy"]}
-        if name == "test_randomized" and "test" not in self.evaluations:  # one set of images, labels of both kinds
-            metrics |= {"test/loss": measured["true_loss"], "test/accuracy": measured["true_accuracy"]}
-        if name == "train" and math.isfinite(measured.get("corrupted_accuracy", math.nan)):
-            if math.isfinite(measured["clean_accuracy"]):
-                metrics["train_clean/accuracy"] = measured["clean_accuracy"]
-            metrics["train_corrupted/accuracy"] = measured["corrupted_accuracy"]
-            metrics["train_corrupted/recovered"] = measured["recovered"]
-        self.epoch_metrics |= metrics
-
     # Set-up, and what a checkpoint holds besides the weights.
 
     def setup(self, stage: str) -> None:
@@ -276,6 +216,7 @@ class Classifier(LightningModule):
         if not self._weights_drawn:
             self._weights_drawn = True
             self.draw_initial_weights()
+            require_batch_norm(self.network, self.evaluation_statistics)
             self.network.to(memory_format=torch.channels_last)
             if self.recipe.average is not None:
                 self.average = copy.deepcopy(self.network).requires_grad_(False)

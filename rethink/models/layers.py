@@ -69,6 +69,10 @@ class BatchNorm(nn.Module):
 
     running_mean: Tensor
     running_variance: Tensor
+    own_moments = False
+    """Whether an evaluation normalizes a batch by its own moments, which are then in `moments`."""
+    moments: tuple[Tensor, Tensor] | None = None
+    """(mean, variance) that an evaluation takes in the place of the running ones: see `evaluation_statistics`."""
 
     def __init__(self, channels: int, *, scale: bool = False, momentum: float = 0.1, epsilon: float = 1e-3) -> None:
         super().__init__()
@@ -85,16 +89,31 @@ class BatchNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if self.training and dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1:
             return self._synchronized(x)
+        if not self.training and self.own_moments:
+            return self._by_own_moments(x)
         return F.batch_norm(
             x,
-            self.running_mean,
-            self.running_variance,
+            *((self.running_mean, self.running_variance) if self.training else self.evaluated_by),
             self.weight,
             self.bias,
             self.training,
             self.momentum,
             self.epsilon,
         )
+
+    @property
+    def evaluated_by(self) -> tuple[Tensor, Tensor]:
+        """(mean, variance) that an evaluation normalizes by, each (C,)."""
+        return self.moments or (self.running_mean, self.running_variance)
+
+    def _by_own_moments(self, x: Tensor) -> Tensor:
+        mean, variance = torch.zeros_like(self.running_mean), torch.ones_like(self.running_variance)
+        size = x.numel() // x.shape[1]
+        if size == 0:  # a rank that has no batch left
+            return x
+        out = F.batch_norm(x, mean, variance, self.weight, self.bias, True, 1.0, self.epsilon)
+        self.moments = mean, variance * ((size - 1) / size)  # `F.batch_norm` keeps the unbiased variance
+        return out
 
     def _synchronized(self, x: Tensor) -> Tensor:
         values = x.float()

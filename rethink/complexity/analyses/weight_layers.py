@@ -44,8 +44,9 @@ def fold_batch_norm(network: nn.Module) -> nn.Module:
         previous = ""
         for name, child in list(parent.named_children()):
             if isinstance(child, BatchNorm):
-                weight = child.weight * torch.rsqrt(child.running_variance + child.epsilon)
-                bias = child.bias - child.running_mean * weight
+                mean, variance = child.evaluated_by
+                weight = child.weight * torch.rsqrt(variance + child.epsilon)
+                bias = child.bias - mean * weight
                 before = parent._modules.get(previous)
                 if isinstance(parent, nn.Sequential) and isinstance(before, nn.Conv2d | nn.Linear):
                     _take_in(before, weight, bias)
