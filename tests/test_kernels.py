@@ -11,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.distance import cdist
 
-from rethink.analyses import memory
 from rethink.analyses.analysis import Context
 from rethink.errors import UserError
 from rethink.kernels import interpolation
@@ -35,6 +34,7 @@ from rethink.kernels.gram import (
     squared_distances,
 )
 from rethink.kernels.random_features import RandomConvNet, random_patches, whitened
+from rethink.training import memory
 
 DOUBLE = torch.float64
 

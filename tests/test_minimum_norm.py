@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from rethink.analyses import memory
 from rethink.analyses.analysis import Context
 from rethink.cli import main
 from rethink.data import Synthetic
@@ -28,6 +27,7 @@ from rethink.report.results import Results
 from rethink.runs.analysis import Analysed
 from rethink.sweep.experiment import Experiment
 from rethink.sweep.plan import plan
+from rethink.training import memory
 
 script("table3")  # from here on `experiments` can be imported
 sgd = importlib.import_module("experiments.table3.sgd")

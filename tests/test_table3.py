@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 import torch
 
-from rethink.analyses import memory
 from rethink.analyses.analysis import Context
 from rethink.cli import main
 from rethink.data import Synthetic
@@ -29,6 +28,7 @@ from rethink.report.artefacts import script, write
 from rethink.report.results import Results
 from rethink.runs.analysis import Analysed
 from rethink.sweep.experiment import Experiment
+from rethink.training import memory
 
 script("table3")  # from here on `experiments` can be imported
 rows = importlib.import_module("experiments.table3.rows")

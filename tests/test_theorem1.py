@@ -7,7 +7,6 @@ from dataclasses import replace
 import pytest
 from mini_records import results_of, write_run
 
-from rethink.analyses import memory
 from rethink.cli import main
 from rethink.data.catalog import DATASETS
 from rethink.data.store import path_of
@@ -17,6 +16,7 @@ from rethink.runs.analysis import Analysed
 from rethink.runs.run import Run
 from rethink.sweep.experiment import Experiment
 from rethink.theorem1.analyses.expressivity import FiniteSampleExpressivity
+from rethink.training import memory
 
 with_images = pytest.mark.skipif(not path_of(DATASETS["cifar10"]).exists(), reason="CIFAR-10 is not there")
 

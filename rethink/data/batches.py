@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from itertools import repeat
 
 import torch
 from torch import Tensor
 
 from rethink import randomness
-from rethink.data.split import Split, SplitBatch
+from rethink.data.split import Split, SplitBatch, Stored
 
 
 @dataclass(frozen=True)
@@ -17,19 +18,21 @@ class Block:
 
     positions: for each batch, (b,) int64 places in the split of the examples of this rank.
     sizes: for each batch, the number of its examples over all ranks.
+    ahead: gives the images of these batches, and then of the next block's, where they are read ahead.
     """
 
     split: Split
     epoch: int
     positions: tuple[Tensor, ...]
     sizes: tuple[int, ...]
+    ahead: Iterator[Stored | None] = field(default_factory=lambda: repeat(None), compare=False, repr=False)
 
     def __len__(self) -> int:
         return len(self.positions)
 
     def __iter__(self) -> Iterator[SplitBatch]:
         for positions, size in zip(self.positions, self.sizes, strict=True):
-            yield self.split.batch(positions, self.epoch, size)
+            yield self.split.batch(positions, self.epoch, size, next(self.ahead))
 
     def to(self, device: torch.device, non_blocking: bool = False) -> "Block":
         """The same block on a device (Lightning calls this)."""
@@ -76,13 +79,17 @@ class TrainingBatches:
         batches = randomness.tensor(order).split(self.batch_size)
         if self.leave_out is not None:
             batches = tuple(batch[batch != self.leave_out] for batch in batches)
+        own = [batch[self.rank :: self.ranks].clone() for batch in batches[done * self.steps_per_call :]]
+        ahead = self.split.ahead(own)
         for block in range(done, len(self)):
-            chosen = batches[block * self.steps_per_call : (block + 1) * self.steps_per_call]
+            first, last = block * self.steps_per_call, (block + 1) * self.steps_per_call
+            begun = done * self.steps_per_call
             yield Block(
                 self.split,
                 epoch,
-                tuple(batch[self.rank :: self.ranks].clone() for batch in chosen),
-                tuple(len(batch) for batch in chosen),
+                tuple(own[first - begun : last - begun]),
+                tuple(len(batch) for batch in batches[first:last]),
+                ahead,
             )
 
 
@@ -104,6 +111,8 @@ class EvaluationBatches:
         return math.ceil(math.ceil(len(self.split) / self.size) / self.ranks)
 
     def __iter__(self) -> Iterator[SplitBatch]:
-        for number in range(self.rank, len(self) * self.ranks, self.ranks):
-            first = min(number * self.size, len(self.split))
-            yield self.split.batch(torch.arange(first, min(first + self.size, len(self.split))))
+        numbers = range(self.rank, len(self) * self.ranks, self.ranks)
+        every = torch.arange(len(self.split))
+        batches = [every[number * self.size : (number + 1) * self.size] for number in numbers]
+        for positions, stored in zip(batches, self.split.ahead(batches), strict=True):
+            yield self.split.batch(positions, stored=stored)

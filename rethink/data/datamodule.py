@@ -1,6 +1,6 @@
 """The LightningDataModule that every data set shares: subset, hold out, randomize once, keep on the device."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
@@ -11,14 +11,15 @@ from lightning.pytorch import LightningDataModule
 from torch import Tensor
 
 from rethink import randomness
+from rethink.data.ahead import read_ahead
 from rethink.data.batches import EvaluationBatches, TrainingBatches
 from rethink.data.pipelines.cifar import CifarPipeline
 from rethink.data.pipelines.pipeline import Pipeline
-from rethink.data.split import PixelChange, ResidentSplit, Split, StreamedSplit
+from rethink.data.split import PixelChange, ResidentSplit, Split, Stored, StreamedSplit, changed_region
 from rethink.data.store import Arrays
 from rethink.errors import UserError
 from rethink.randomization import Randomization, TrueLabels
-from rethink.randomization.randomization import Part
+from rethink.randomization.randomization import Part, PixelCounts
 from rethink.training import lightning_internals
 
 
@@ -26,16 +27,21 @@ class Streams(NamedTuple):
     """A data set whose images are read when a batch asks for them.
 
     Attributes:
-        train_images: Reads training images: (b,) int64 indices -> (b, H, W, C) uint8, all of one size.
+        train_images: Reads training images: (b,) int64 indices -> (b, H, W, C) uint8, all of one size, or the same
+            with the originals' aspects.
         train_labels: (N,) int64.
         test_images: Reads test images.
         test_labels: (M,) int64.
+        fingerprint: Of what there is to read, such as a list of files. Default: the pixels themselves are hashed.
+        workers: Processes that read ahead.
     """
 
-    train_images: Callable[[Tensor], Tensor]
+    train_images: Callable[[Tensor], Tensor | Stored]
     train_labels: Tensor
-    test_images: Callable[[Tensor], Tensor]
+    test_images: Callable[[Tensor], Tensor | Stored]
     test_labels: Tensor
+    fingerprint: str = ""
+    workers: int = 0
 
 
 class ImageDataModule(LightningDataModule):
@@ -105,7 +111,7 @@ class ImageDataModule(LightningDataModule):
         def __getattr__(self, name: str) -> Any:
             """Reads off the data what is not said, when it is first asked for."""
             if name == "image_shape":
-                images = _reader(self._loaded, "train")(torch.arange(1))
+                images = _reader(self._loaded, "train")(torch.arange(1)).images
                 self.image_shape = tuple(self.pipeline(images.shape[1]).shown(images).permute(0, 3, 1, 2).shape[1:])
             elif name == "num_classes":
                 self.num_classes = int(self._loaded.train_labels.max()) + 1
@@ -124,6 +130,13 @@ class ImageDataModule(LightningDataModule):
             side: Height and width of the stored images.
         """
         return CifarPipeline(side, self.crop, self._untouched_margin if side > self.crop else None)
+
+    def resident(self, count: int) -> bool:
+        """Whether so many images are read into memory, where `load` gives Streams."""
+        return False
+
+    statistics_images: ClassVar[int | None] = None
+    """Training images, chosen by a fixed seed, that the statistics of Gaussian pixels are of. Default: all."""
 
     # What Lightning calls.
 
@@ -193,6 +206,8 @@ class ImageDataModule(LightningDataModule):
         train, validation = self._choose_training(len(loaded.train_labels))
         self._check_leave_out(len(train))
         test = _choose(len(loaded.test_labels), self.test_size, self.subset_seed, "test", "test_size")
+        evaluated = len(test) * (2 if self.randomization.randomizes_images else 1)
+        self._resident = self.resident(len(train) + len(validation) + evaluated)
         splits = {
             "train": self._split("train", "train", train, self.randomization),
             "test_randomized": self._split("test_randomized", "test", test, self.randomization),
@@ -201,6 +216,7 @@ class ImageDataModule(LightningDataModule):
             splits["test"] = self._split("test", "test", test, TrueLabels())
         if len(validation):
             splits["validation"] = self._split("validation", "train", validation, self.randomization)
+        vars(self).pop("_counts", None)
         del self._loaded
         return splits
 
@@ -232,16 +248,33 @@ class ImageDataModule(LightningDataModule):
 
     def _split(self, name: str, part: Part, index: Tensor, randomization: Randomization) -> Split:
         loaded = self._loaded
-        read, read_training = _reader(loaded, part), _reader(loaded, "train")
-        everything = torch.arange(len(loaded.train_labels)).split(1000)
+        read = _reader(loaded, part)
         true_labels = (loaded.train_labels if part == "train" else loaded.test_labels)[index]
         labels, corrupted = randomization.labels(true_labels, index, self.num_classes, part)
-        pipeline = self.pipeline(read(index[:1]).shape[1])
-        change = PixelChange(randomization, part, pipeline, lambda: map(read_training, everything))
+        pipeline = self.pipeline(read(index[:1]).images.shape[1])
+        change = PixelChange(randomization, part, pipeline, self._counts)
         described = (name, labels, true_labels, corrupted, index, pipeline)
         if isinstance(loaded, Arrays):
-            return ResidentSplit(*described, images=change(read(index), index))
-        return StreamedSplit(*described, source=read, change=change)
+            return ResidentSplit(*described, images=change(read(index).images, index))
+        change(read(index[:1]).images, index[:1])  # here, and not again in every process that reads ahead
+        streamed = StreamedSplit(
+            *described, fingerprint=loaded.fingerprint, source=read, change=change, workers=loaded.workers
+        )
+        return streamed.resident() if self._resident else streamed
+
+    @cached_property
+    def _counts(self) -> PixelCounts:
+        """Of the original training images, in the region that the randomization changes."""
+        loaded, sample = self._loaded, torch.arange(len(self._loaded.train_labels))
+        if self.statistics_images is not None:
+            sample = _choose(len(sample), min(len(sample), self.statistics_images), 0, "statistics", "")
+        workers = 0 if isinstance(loaded, Arrays) else loaded.workers
+
+        def chunks() -> Iterator[Tensor]:
+            for stored in read_ahead(_reader(loaded, "train"), sample.split(1000), workers):
+                yield changed_region(stored.images, self.randomization, self.pipeline(stored.images.shape[1]))
+
+        return PixelCounts(chunks)
 
     # The process.
 
@@ -253,10 +286,15 @@ class ImageDataModule(LightningDataModule):
         return self.trainer
 
 
-def _reader(loaded: Arrays | Streams, part: Part) -> Callable[[Tensor], Tensor]:
+def _reader(loaded: Arrays | Streams, part: Part) -> Callable[[Tensor], Stored]:
     """Gives the original images of some indices of a part."""
     images = loaded.train_images if part == "train" else loaded.test_images
-    return images.__getitem__ if isinstance(images, Tensor) else images
+
+    def read(index: Tensor) -> Stored:
+        values = images[index] if isinstance(images, Tensor) else images(index)
+        return values if isinstance(values, Stored) else Stored(values)
+
+    return read
 
 
 def _choose(available: int, wanted: int | None, seed: int, purpose: str, option: str) -> Tensor:

@@ -2,16 +2,31 @@
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
-from functools import cached_property
-from typing import Any, Self
+from itertools import repeat
+from typing import Any, NamedTuple, Self
 
 import torch
 from torch import Tensor
 
+from rethink.data.ahead import read_ahead
 from rethink.data.pipelines.pipeline import Pipeline, Switches
 from rethink.randomization.randomization import Part, PixelCounts, Randomization
+
+DIGESTED = 64  # images of a data set known by its list of files whose pixels count too
+
+
+class Stored(NamedTuple):
+    """Images as they are stored.
+
+    Attributes:
+        images: (b, height, width, channels), uint8, or float32 for Gaussian pixels, values in the units of [0, 255].
+        aspect: (b,) float32, width / height of the originals, where `images` are these squeezed into squares.
+    """
+
+    images: Tensor
+    aspect: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -20,7 +35,8 @@ class Split(ABC):
 
     name: what it is, such as `train`. labels, true_labels: (n,) int64. corrupted: (n,) bool, whose label was drawn
     anew. index: (n,) int64, the place of each example in its part of the whole data set. pipeline: what its images go
-    through before the network. Where the images are is for a subclass to say.
+    through before the network. fingerprint: of the list of files that the images come from, if they do. Where the
+    images are is for a subclass to say.
     """
 
     name: str
@@ -29,6 +45,7 @@ class Split(ABC):
     corrupted: Tensor
     index: Tensor
     pipeline: Pipeline
+    fingerprint: str = field(default="", kw_only=True)
     drawn: dict[tuple[Switches, int], Any] = field(default_factory=dict, init=False, repr=False, compare=False)
     """The last epoch's augmentation, of all examples."""
 
@@ -36,8 +53,16 @@ class Split(ABC):
         return len(self.labels)
 
     @abstractmethod
+    def stored(self, positions: Tensor) -> Stored:
+        """The images at some positions, (b,) int64."""
+
     def read(self, positions: Tensor) -> Tensor:
-        """Images as they are stored, (b, height, width, channels), uint8 or float32 in the units of [0, 255]."""
+        """The same without their aspect, (b, height, width, channels)."""
+        return self.stored(positions).images
+
+    def ahead(self, batches: Sequence[Tensor]) -> Iterator[Stored | None]:
+        """The images of batches of positions, read before they are asked for; None: to be read when they are."""
+        return repeat(None, len(batches))
 
     def to(self, device: torch.device) -> Self:
         """The same split on a device; itself if it is there already."""
@@ -47,17 +72,26 @@ class Split(ABC):
         moved: dict[str, Any] = {k: v.to(device) for k, v in values.items() if isinstance(v, Tensor)}
         return replace(self, **moved)
 
-    def batch(self, positions: Tensor, epoch: int = 0, size: int | None = None) -> "SplitBatch":
+    def batch(
+        self, positions: Tensor, epoch: int = 0, size: int | None = None, stored: Stored | None = None
+    ) -> "SplitBatch":
         """The examples at some positions.
 
         Args:
             positions: (b,) int64.
             epoch: Of the augmentation's draws.
             size: Number of examples over all ranks. Default: b.
+            stored: Their images, where they have been read ahead.
         """
-        return SplitBatch(self, positions, epoch, len(positions) if size is None else size)
+        return SplitBatch(self, positions, epoch, len(positions) if size is None else size, stored)
 
-    def prepare(self, positions: Tensor, switches: Switches = Switches(), epoch: int = 0) -> Tensor:  # noqa: B008
+    def prepare(
+        self,
+        positions: Tensor,
+        switches: Switches = Switches(),  # noqa: B008
+        epoch: int = 0,
+        stored: Stored | None = None,
+    ) -> Tensor:
         """What the network takes of the images at some positions, (b, C, H, W) float32."""
         if (switches, epoch) not in self.drawn:
             self.pipeline.check(switches)
@@ -65,12 +99,23 @@ class Split(ABC):
             self.drawn.clear()
             self.drawn[switches, epoch] = draws and draws.to(self.index.device)
         draws = self.drawn[switches, epoch]
-        return self.pipeline(self.read(positions), switches, draws and draws.at(positions))
+        images, aspect = stored or self.stored(positions)
+        device = self.labels.device
+        images, aspect = images.to(device, non_blocking=True), None if aspect is None else aspect.to(device)
+        return self.pipeline(images, switches, draws and draws.at(positions), aspect)
 
     def digest(self) -> str:
-        """SHA-256 of what the network is really fed, before standardization: labels and shown pixels, in order."""
+        """SHA-256 of what the network is really fed, before standardization: labels and shown pixels, in order.
+
+        Of images known by a list of files it is the list, the examples chosen, and the pixels of a few of them: to read
+        a million images before training would take an hour, and whether they are in memory makes no difference.
+        """
         digest = hashlib.sha256()
-        for positions in torch.arange(len(self)).split(1000):
+        every = torch.arange(len(self))
+        if self.fingerprint:
+            digest.update(self.fingerprint.encode() + self.index.cpu().numpy().tobytes())
+            every = every[:: max(len(self) // DIGESTED, 1)]
+        for positions in every.split(1000):
             shown = self.pipeline.shown(self.read(positions.to(self.labels.device)))
             if positions[0] == 0:
                 digest.update(f"{shown.dtype} {(len(self), *shown.shape[1:])}".encode())
@@ -87,6 +132,7 @@ class SplitBatch:
     positions: Tensor
     epoch: int
     size: int
+    ahead: Stored | None = None
 
     @property
     def name(self) -> str:
@@ -115,7 +161,7 @@ class SplitBatch:
 
     def prepare(self, switches: Switches) -> Tensor:
         """Images as the network takes them, (b, C, H, W) float32."""
-        return self.split.prepare(self.positions, switches, self.epoch)
+        return self.split.prepare(self.positions, switches, self.epoch, self.ahead)
 
     def to(self, device: torch.device, non_blocking: bool = False) -> "SplitBatch":
         """The same batch on a device (Lightning calls this)."""
@@ -127,56 +173,78 @@ class SplitBatch:
 class ResidentSplit(Split):
     """A split whose images are in memory, on the device of its labels.
 
-    images: (n, height, width, channels) uint8, or float32 for Gaussian pixels, values in the units of [0, 255].
+    images, aspect: of all n examples, as in `Stored`.
     """
 
     images: Tensor
+    aspect: Tensor | None = None
 
-    def read(self, positions: Tensor) -> Tensor:
-        return self.images.index_select(0, positions)
+    def stored(self, positions: Tensor) -> Stored:
+        aspect = None if self.aspect is None else self.aspect[positions]
+        return Stored(self.images.index_select(0, positions), aspect)
 
 
 @dataclass(frozen=True)
 class StreamedSplit(Split):
-    """A split whose images are read, and randomized, when a batch asks for them.
+    """A split whose images are read, and randomized, when a batch asks for them, or before it does by other processes.
 
-    source: reads originals, (b,) int64 places in the whole part -> (b, height, width, channels) uint8. change: what
-    the randomization does to them, given their index.
+    source: reads originals, (b,) int64 places in the whole part. change: what the randomization does to them, given
+    their index. workers: processes that read ahead.
     """
 
-    source: Callable[[Tensor], Tensor]
+    source: Callable[[Tensor], Stored]
     change: Callable[[Tensor, Tensor], Tensor]
+    workers: int = 0
 
-    def read(self, positions: Tensor) -> Tensor:
-        index = self.index[positions].cpu()
-        return self.change(self.source(index), index).to(self.index.device)
+    def stored(self, positions: Tensor) -> Stored:
+        return self._changed(self.index[positions].cpu())
+
+    def ahead(self, batches: Sequence[Tensor]) -> Iterator[Stored | None]:
+        if self.workers == 0:
+            return super().ahead(batches)
+        index = self.index.cpu()
+        return read_ahead(self._changed, [index[positions] for positions in batches], self.workers)
+
+    def resident(self) -> ResidentSplit:
+        """The same with its images in memory."""
+        read: list[Stored] = []
+        batches = torch.arange(len(self)).split(100)
+        for positions, stored in zip(batches, self.ahead(batches), strict=True):
+            read.append(stored or self.stored(positions))
+        images, aspects = zip(*read, strict=True)
+        described = (self.name, self.labels, self.true_labels, self.corrupted, self.index, self.pipeline)
+        aspect = None if aspects[0] is None else torch.cat(aspects)
+        return ResidentSplit(*described, images=torch.cat(images), aspect=aspect, fingerprint=self.fingerprint)
+
+    def _changed(self, index: Tensor) -> Stored:
+        images, aspect = self.source(index)
+        return Stored(self.change(images, index), aspect)
 
 
 @dataclass(frozen=True)
 class PixelChange:
     """What a randomization does to the images of a part of the data, within the region that it is asked to change.
 
-    originals: gives all original training images, (b, height, width, channels) uint8 at a time.
+    counts: of the values in that region of the original training images.
     """
 
     randomization: Randomization
     part: Part
     pipeline: Pipeline
-    originals: Callable[[], Iterable[Tensor]]
+    counts: PixelCounts
 
     def __call__(self, images: Tensor, index: Tensor) -> Tensor:
         """The images of some indices (b, height, width, channels), changed; the originals stay as they are."""
         if not self.randomization.randomizes_images:
             return images
-        pixels = self.randomization.images(self._region(images), index, self.part, self._counts)
+        pixels = self.randomization.images(
+            changed_region(images, self.randomization, self.pipeline), index, self.part, self.counts
+        )
         images = images.to(pixels.dtype, copy=True)
-        self._region(images).copy_(pixels)
+        changed_region(images, self.randomization, self.pipeline).copy_(pixels)
         return images
 
-    @cached_property
-    def _counts(self) -> PixelCounts:
-        return PixelCounts(lambda: map(self._region, self.originals()))
 
-    def _region(self, images: Tensor) -> Tensor:
-        """A view of what is changed."""
-        return images if self.randomization.region == "full" else self.pipeline.shown(images)
+def changed_region(images: Tensor, randomization: Randomization, pipeline: Pipeline) -> Tensor:
+    """A view of what a randomization changes of images (b, height, width, channels)."""
+    return images if randomization.region == "full" else pipeline.shown(images)

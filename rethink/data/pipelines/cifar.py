@@ -34,6 +34,8 @@ class CifarPipeline(Pipeline):
     untouched_margin: str | None = None
 
     def check(self, switches: Switches) -> None:
+        if switches.augmentation == "inception":
+            raise UserError("augmentation 'inception' is for ImageFolder and ImageNet. Use random_crop or flip_rotate.")
         if "random_crop" in switches.augmentation and self.side == self.crop:
             raise UserError(
                 f"augmentation {switches.augmentation!r} needs images larger than the window of {self.crop}x{self.crop}"
@@ -54,7 +56,7 @@ class CifarPipeline(Pipeline):
     def draw(self, switches: Switches, epoch: int, index: NDArray[np.int64]) -> "AugmentationDraws | None":
         return AugmentationDraws.draw(switches.augmentation, switches.seed, epoch, index, self.side - self.crop)
 
-    def __call__(self, images: Tensor, switches: Switches, draws: Any = None) -> Tensor:
+    def __call__(self, images: Tensor, switches: Switches, draws: Any = None, aspect: Tensor | None = None) -> Tensor:
         return prepare(images, self.crop, draws=draws, crop_first=switches.crop_first)
 
 

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-Augmentation = Literal["none", "random_crop", "flip_rotate", "random_crop_flip_rotate"]
+Augmentation = Literal["none", "random_crop", "flip_rotate", "random_crop_flip_rotate", "inception"]
 
 
 @dataclass(frozen=True)
@@ -57,5 +57,12 @@ class Pipeline(ABC):
         return None
 
     @abstractmethod
-    def __call__(self, images: Tensor, switches: Switches, draws: Any = None) -> Tensor:
-        """What the network takes, (b, C, H, W) float32, of stored images and the draws of these images."""
+    def __call__(self, images: Tensor, switches: Switches, draws: Any = None, aspect: Tensor | None = None) -> Tensor:
+        """What the network takes of stored images, (b, C, H, W) float32.
+
+        Args:
+            images: (b, H, W, C).
+            switches: What the model asks for.
+            draws: Those of these images.
+            aspect: (b,) width / height of the originals, where the images are these squeezed into squares.
+        """

@@ -13,7 +13,6 @@ from jsonargparse.typing import PositiveFloat, PositiveInt
 from torch import Tensor
 
 from rethink import data, randomness
-from rethink.analyses import memory
 from rethink.analyses.analysis import Analysis, Context, Result
 from rethink.data import ImageDataModule
 from rethink.data.split import Split
@@ -22,6 +21,7 @@ from rethink.kernels.analyses.examples import Dataset, Labels
 from rethink.kernels.descent import adam, logarithmic, sgd
 from rethink.kernels.least_squares import LOSSES, LeastSquares, Loss, hessian, spectrum
 from rethink.randomization import RandomLabels, TrueLabels
+from rethink.training import memory
 
 MINIMUM_NORM = "minimum norm"
 FROM_ZERO = "SGD from zero"

@@ -5,7 +5,6 @@ from typing import Any, Literal
 
 from jsonargparse.typing import NonNegativeFloat, PositiveFloat, PositiveInt
 
-from rethink.analyses import memory
 from rethink.analyses.analysis import Analysis, Context, Result
 from rethink.errors import UserError
 from rethink.kernels.analyses import random_conv
@@ -22,6 +21,7 @@ from rethink.kernels.analyses.problems import (
     refuse_low_rank,
 )
 from rethink.kernels.analyses.solution import DTYPES, Precision, Solver, memory_needed
+from rethink.training import memory
 
 
 class _Interpolation(Analysis):

@@ -9,7 +9,6 @@ from jsonargparse.typing import PositiveInt
 from torch import Tensor
 
 from rethink import randomness
-from rethink.analyses import memory
 from rethink.analyses.analysis import Analysis, Context, Result
 from rethink.data import CIFAR10, MNIST, FashionMNIST, ImageDataModule
 from rethink.data.catalog import DATASETS
@@ -17,6 +16,7 @@ from rethink.errors import UserError
 from rethink.randomization import RandomLabels
 from rethink.theorem1.networks import DeepReLU, TwoLayerReLU, weights_bound, weights_of, width_bound
 from rethink.theorem1.sample import DIRECTIONS, Sample
+from rethink.training import memory
 
 _CHUNK = 500  # images that are prepared together
 _CLASSES = 10  # of labels for Gaussian points

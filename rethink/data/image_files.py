@@ -1,0 +1,74 @@
+"""Image files of any kind, decoded into squares of one size."""
+
+import struct
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from rethink.errors import UserError
+
+ORIENTATION = 0x0112  # EXIF's tag: how the camera was held
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+# What Pillow is known to raise on bytes that are not what they should be.
+_UNDECODABLE = (
+    *(ArithmeticError, AttributeError, EOFError, LookupError, MemoryError, OSError, SyntaxError, TypeError, ValueError),
+    *(struct.error, Image.DecompressionBombError),
+)
+
+
+class DamagedImage(UserError):
+    """A file that is no image, or not a whole one. The message begins with its path."""
+
+
+def read_image(path: Path, side: int) -> tuple[NDArray[np.uint8], float]:
+    """The picture squeezed into a square, upright, in RGB.
+
+    A JPEG is decoded at the smallest size that its codec offers and that is not below the square's. Then it is resized
+    with a triangle filter. 16-bit images keep their upper 8 bits.
+
+    Args:
+        path: A file of any format that Pillow reads.
+        side: Of the square.
+
+    Returns:
+        (side, side, 3), and width / height of the original.
+
+    Raises:
+        DamagedImage: It cannot be decoded whole.
+    """
+    try:
+        with Image.open(path) as image:
+            width, height = image.size
+            orientation = image.getexif().get(ORIENTATION, 1)
+            image.draft(None, (side, side))
+            square = _rgb(image).resize((side, side), Image.Resampling.BILINEAR)
+    except _UNDECODABLE as error:
+        reason = getattr(error, "strerror", None) or str(error).replace(f" {str(path)!r}", "") or type(error).__name__
+        raise DamagedImage(
+            f"{path} cannot be read as an image: {reason}. Mend or remove it, or pass over damaged files with "
+            "--data.skip_damaged true"
+        ) from error
+    if orientation in _UPRIGHT:
+        square = square.transpose(_UPRIGHT[orientation])
+        if orientation >= 5:
+            width, height = height, width
+    return np.asarray(square), width / height
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I"):  # 16 bits, of which a plain conversion would keep the lower 8
+        values = np.asarray(image).astype(np.int64).clip(0, 65535) >> 8
+        image = Image.fromarray(values.astype(np.uint8))
+    elif image.mode == "F":
+        raise ValueError("values are floating-point numbers without a known range")
+    return image.convert("RGB")  # what it is already, if it is: Pillow decodes here
