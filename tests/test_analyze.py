@@ -12,11 +12,11 @@ from rethink.analyses.analysis import Analysis, Context, Result, canonical
 from rethink.cli import main
 from rethink.cluster.lease import Lease
 from rethink.errors import UserError
-from rethink.files import read_json, write_json, write_text
+from rethink.files import Damaged, read_json, write_json, write_text
 from rethink.running.identification import identify_analysis
 from rethink.running.wings import find_analyses
-from rethink.runs.analysis import ARRAYS, FORMAT, Analysed
-from rethink.runs.run import Damaged
+from rethink.runs.analysis import ARRAYS, Analysed
+from rethink.runs.reading import FORMAT
 
 
 class Blocks(Analysis):
@@ -338,7 +338,7 @@ def test_a_damaged_record_is_named_with_the_remedy(content, said, analyze, capsy
 def test_a_newer_record_is_no_damaged_one(analyze):
     file = analyze().path / "record.json"
     write_json(file, read_json(file) | {"format": FORMAT + 1})
-    with pytest.raises(UserError, match=f"format {FORMAT + 1}; this rethink reads format {FORMAT}") as error:
+    with pytest.raises(UserError, match=f"format {FORMAT + 1} is from a newer rethink; this") as error:
         Analysed.open(file.parent)
     assert not isinstance(error.value, Damaged)
 

@@ -23,7 +23,8 @@ from rethink.dashboard.pushed import Busy, Pushed, alone
 from rethink.errors import UserError
 from rethink.files import write_json
 from rethink.runs.identity import identity
-from rethink.runs.run import FORMAT, runs_folder
+from rethink.runs.reading import FORMAT
+from rethink.runs.run import runs_folder
 
 RUN = "0123456789ab"
 STEPS = 10  # of an epoch

@@ -23,13 +23,12 @@ from rethink.kernels.gabor import GaborBank
 from rethink.kernels.gram import (
     Gaussian,
     GramOfPoints,
-    Linear,
     PackedGram,
-    Regularized,
     apply,
     blocks,
     duplicates,
     held,
+    inner_products,
     predict,
     squared_distances,
 )
@@ -73,11 +72,13 @@ def test_the_diagonal_of_a_gaussian_kernel_is_exactly_one(dtype):
 
 
 def test_l2_is_added_to_the_diagonal_in_every_block():
-    gram = GramOfPoints(Linear(), points(30))
-    regularized = Regularized(gram, 0.5)
-    torch.testing.assert_close(explicit(regularized), explicit(gram) + 0.5 * torch.eye(30, dtype=DOUBLE))
-    part = regularized.block(slice(10, 30), slice(10, 15), DOUBLE)
-    torch.testing.assert_close(part, explicit(regularized)[10:, 10:15])
+    gram = GramOfPoints(inner_products, points(30))
+    regularized = explicit(gram) + 0.5 * torch.eye(30, dtype=DOUBLE)
+    factor = factorize(gram, DOUBLE, width=7, l2=0.5)
+    targets = torch.randn(30, 2, dtype=DOUBLE)
+    solution = interpolation.solve(gram, factor, targets, l2=0.5)
+    torch.testing.assert_close(solution.coefficients, torch.linalg.solve(regularized, targets))
+    torch.testing.assert_close(solution.residuals, targets - regularized @ solution.coefficients, atol=1e-12, rtol=0)
 
 
 def test_applied_and_predicted_in_blocks_as_with_the_whole_matrix(monkeypatch):
@@ -89,16 +90,14 @@ def test_applied_and_predicted_in_blocks_as_with_the_whole_matrix(monkeypatch):
     for each in (held(gram, width=7), held(gram, width=64)):
         torch.testing.assert_close(explicit(each), explicit(gram))
         torch.testing.assert_close(apply(each, vectors), explicit(gram) @ vectors)
-    for each in (Regularized(gram, 0.5), Regularized(held(gram, width=7), 0.5)):
-        torch.testing.assert_close(apply(each, vectors), explicit(gram) @ vectors + 0.5 * vectors)
     torch.testing.assert_close(predict(kernel, z, x, vectors), kernel(z.double(), x.double()) @ vectors)
 
 
 @given(st.integers(1, 40), st.integers(1, 45), st.data())
 @settings(max_examples=60, deadline=None)
 def test_a_packed_matrix_gives_the_blocks_of_the_whole(n, width, data):
-    whole = explicit(GramOfPoints(Linear(), points(n, 60)))
-    packed = PackedGram([whole[its.start :, its].clone() for its in blocks(n, width)], n)
+    whole = explicit(GramOfPoints(inner_products, points(n, 60)))
+    packed = PackedGram([whole[its.start :, its].clone() for its in blocks(n, width)])
     start = data.draw(st.integers(0, n - 1))
     stop = data.draw(st.integers(start + 1, n))
     square = slice(start, stop)
@@ -158,14 +157,14 @@ def test_a_singular_matrix_is_named_by_its_row(width):
         factorize(GramOfPoints(Gaussian(3.0), x), DOUBLE, width=width, inner=5)
     assert raised.value.row == 31
     with pytest.raises(SingularError) as raised:
-        factorize(GramOfPoints(Linear(), (points(40, 8) * 16).round()), DOUBLE, width=width, inner=5)  # exact, rank 8
-    assert raised.value.row == 8
+        factorize(GramOfPoints(inner_products, (points(40, 8) * 16).round()), DOUBLE, width=width, inner=5)
+    assert raised.value.row == 8  # its rank, exactly
 
 
 @pytest.mark.parametrize(("roundings", "singular"), [(-4, True), (0, True), (4, True), (64, False)])
 def test_a_pivot_of_the_size_of_its_rounding_is_none(roundings, singular):
     eps = torch.finfo(DOUBLE).eps
-    gram = PackedGram([torch.tensor([[1.0, 1.0], [1.0, 1.0 + roundings * eps]], dtype=DOUBLE)], 2)
+    gram = PackedGram([torch.tensor([[1.0, 1.0], [1.0, 1.0 + roundings * eps]], dtype=DOUBLE)])
     if singular:
         with pytest.raises(SingularError) as raised:
             factorize(gram, DOUBLE)
@@ -402,10 +401,6 @@ def test_gabor_features_have_their_shape_and_do_not_depend_on_the_chunk():
     assert found.shape == (503, 2 * 8 * 7 * 7)
     torch.testing.assert_close(found[501:], BANK.features(images[501:]))
     assert BANK.features(torch.full((1, 28, 28, 1), 0, dtype=torch.uint8)).abs().max() == 0
-
-
-def test_a_bank_describes_itself():
-    assert BANK.describe() == {"wavelengths": [4.0, 8.0], "orientations": 8, "window": 0.5, "stride": 4}
 
 
 # The random convolutional network.

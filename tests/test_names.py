@@ -8,7 +8,8 @@ import pytest
 import rethink.models
 from rethink.discovery import subclasses
 from rethink.models.classifier import Classifier
-from rethink.models.names import ARCHITECTURES, architecture, label
+from rethink.models.names import ARCHITECTURES, label
+from rethink.runs.wording import architecture
 
 
 @pytest.mark.parametrize(
@@ -19,7 +20,7 @@ from rethink.models.names import ARCHITECTURES, architecture, label
         ("MLP", {"hidden_sizes": [64, 32]}, "MLP 64-32"),
         ("WideResNet", {"depth": 16, "width": 2}, "WideResNet 16-2"),
         ("SmallInception", {"batch_norm": False}, "SmallInception"),
-        ("mine.models.Linear", {}, "Linear"),
+        ("mine.models.Linear", {}, "mine.models.Linear"),
     ],
 )
 def test_an_architecture_is_called_by_class_and_size(kind, options, name):

@@ -24,6 +24,7 @@ from rethink.errors import UserError
 from rethink.files import write_json
 from rethink.running.identification import identify
 from rethink.runs import run as run_module
+from rethink.runs.reading import FORMAT
 from rethink.runs.run import Run
 from rethink.runs.setting import Setting, as_written
 from rethink.sweep import cancellation, execution, kubernetes, local, settings, slurm_array, status
@@ -261,7 +262,7 @@ def history(folder: Path, epochs: int, seconds: float) -> None:
 
 def record(folder: Path, **different) -> None:
     """As much of one as it takes to be read."""
-    required = {key: kind() for key, kind in run_module._REQUIRED.items()} | {"format": run_module.FORMAT}
+    required = {key: kind() for key, kind in run_module._REQUIRED.items()} | {"format": FORMAT}
     write_json(folder / "record.json", required | different)
 
 
@@ -356,7 +357,7 @@ def test_a_record_that_cannot_be_read_is_shown_and_repeated_by_retry(three, caps
         history(planned.folder, 1, 2)
     (damaged.folder / "record.json").write_text('{"format"')
     record(older.folder, format=0)
-    record(newer.folder, format=run_module.FORMAT + 1)
+    record(newer.folder, format=FORMAT + 1)
     assert "2 of 3 runs had failed before, or have a damaged record" in refused(capsys, "run", "tiny")
     assert given == []
     with pytest.raises(SystemExit) as exit:

@@ -4,7 +4,7 @@ import functools
 import importlib
 import json
 import re
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -279,7 +279,7 @@ def test_bank_and_bandwidth_of_wavelets_are_chosen_together():
     problem = gabor(images, images[:5], "cross_validated", validation)
     chosen = best(problem.validation["gamma"], "gamma")
     assert len(problem.validation["gamma"]) == 11 * len(BANKS)
-    assert problem.chosen["bank"] == BANKS[chosen["bank"]].describe()
+    assert problem.chosen["bank"] == asdict(BANKS[chosen["bank"]])
     assert problem.chosen["gamma"] == chosen["gamma"]
     assert problem.chosen["dimension"] == BANKS[chosen["bank"]].features(images[:1]).shape[1]
 

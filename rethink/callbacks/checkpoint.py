@@ -122,6 +122,6 @@ class RunCheckpoint(Checkpoint):
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         """A run that its Timer has stopped goes on with a new one: otherwise it would stop again at once."""
         if trainer.should_stop:
-            for callback in trainer.callbacks:  # type: ignore[attr-defined]
+            for callback in lightning_internals.callbacks_of(trainer):
                 if isinstance(callback, Timer):
                     checkpoint.get("callbacks", {}).pop(callback.state_key, None)

@@ -18,7 +18,8 @@ from rethink.runs.code import class_paths, code_of
 from rethink.runs.environment import describe
 from rethink.runs.identity import identity
 from rethink.runs.journal import CUT_SHORT, Journal, ending
-from rethink.runs.run import CUT_SHORT_RECORD, FILES, FORMAT
+from rethink.runs.reading import FORMAT
+from rethink.runs.run import CUT_SHORT_RECORD, FILES
 from rethink.runs.weights import final_weights
 from rethink.training import lightning_internals
 
@@ -91,7 +92,7 @@ class Record(Measurement):
             )
 
     def _ending(self, trainer: Trainer) -> str:
-        callbacks: list[Any] = trainer.callbacks  # type: ignore[attr-defined]
+        callbacks = lightning_internals.callbacks_of(trainer)
         convergence = next((c for c in callbacks if isinstance(c, Convergence)), None)
         last = self.journal.rows[-1] if self.journal.rows else self.journal.final
         epoch, step = int(last.get("epoch", 0)), trainer.global_step
@@ -107,7 +108,7 @@ class Record(Measurement):
         )
 
     def _collect(self, trainer: Trainer, model: Classifier, folder: Path) -> dict[str, Any]:
-        measurements = [c for c in trainer.callbacks if isinstance(c, Measurement)]  # type: ignore[attr-defined]
+        measurements = [c for c in lightning_internals.callbacks_of(trainer) if isinstance(c, Measurement)]
         convergence = next((c for c in measurements if isinstance(c, Convergence)), None)
         data = data_of(trainer)
         randomization, arguments = type(data.randomization).canonical(vars(data.randomization))

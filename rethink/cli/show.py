@@ -15,7 +15,8 @@ from rethink.cli.arguments import Parser, report_damage
 from rethink.errors import UserError
 from rethink.running import findings
 from rethink.runs.analysis import Analysed, analyses_folder
-from rethink.runs.run import CUT_SHORT_RECORD, Columns, Run, read_columns, runs_folder
+from rethink.runs.reading import Columns, read_columns
+from rethink.runs.run import CUT_SHORT_RECORD, Run, runs_folder
 
 CURVES = ("train/loss", "train/accuracy", "test/accuracy")
 _BARS = "▁▂▃▄▅▆▇█"

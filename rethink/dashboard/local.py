@@ -10,7 +10,8 @@ from typing import Any, Self
 import yaml
 
 from rethink.errors import UserError
-from rethink.runs.run import Run, read_columns
+from rethink.runs.reading import read_columns
+from rethink.runs.run import Run
 
 # Durations differ whenever an epoch is trained again after a restart, while what was measured stays.
 _TIMED = ("seconds/train", "seconds/evaluation", "images_per_second")

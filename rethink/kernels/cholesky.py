@@ -6,13 +6,10 @@ So K is never held, n = 60,000 takes 7.2 GB in float32 and 14.4 GB in float64, a
 can be kept, and an interrupted factorization goes on behind it.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
-from rethink.kernels.gram import Gram, Progress, blocks, silent
+from rethink.kernels.gram import Gram, LowerTriangle, Progress, blocks, silent
 
 PANEL = 512  # columns of a panel: wide enough for matrix products at full speed
 _INNER = 256  # columns that are factored together within a panel
@@ -27,17 +24,8 @@ class SingularError(Exception):
         self.row = row
 
 
-@dataclass(frozen=True)
-class Factor:
-    """L, lower triangular, in panels: panel j has the rows from its first column on. What is above is not zeroed."""
-
-    panels: Sequence[Tensor]
-    n: int
-
-    @property
-    def columns(self) -> list[slice]:
-        """The columns of each panel."""
-        return blocks(self.n, self.panels[0].shape[1])
+class Factor(LowerTriangle):
+    """L; what is above its diagonal within a panel is not zeroed."""
 
     @property
     def smallest_pivot(self) -> float:
@@ -99,8 +87,9 @@ def factorize(
     progress: Progress = silent,
     width: int = PANEL,
     inner: int = _INNER,
+    l2: float = 0.0,
 ) -> Factor:
-    """The Cholesky factor of a Gram matrix, left-looking; SingularError names the row where it ends."""
+    """The Cholesky factor of K + l2 I, left-looking; SingularError names the row where it ends."""
     kept = kept or Kept()
     columns = blocks(gram.n, width)
     panels: list[Tensor] = []
@@ -108,6 +97,7 @@ def factorize(
         panel = kept.get(index)
         if panel is None or panel.shape != (gram.n - part.start, part.stop - part.start):
             panel = gram.block(slice(part.start, gram.n), part, dtype)
+            panel.diagonal().add_(l2)
             smallest = _ROUNDING * torch.finfo(dtype).eps * panel.diagonal()
             for before, columns_before in zip(panels, columns, strict=False):
                 rows = before[part.start - columns_before.start :]
@@ -117,7 +107,7 @@ def factorize(
         panels.append(panel.to(gram.device))
         # Work done, and not panels: the last ones are the cheapest, those in the middle the dearest.
         progress("Cholesky factor, thousandths", _work(part.stop, gram.n), 1000)
-    return Factor(panels, gram.n)
+    return Factor(panels)
 
 
 def bytes_needed(n: int, dtype: torch.dtype) -> int:

@@ -6,8 +6,7 @@ scale and orientation, and not in which phase.
 """
 
 import math
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -33,10 +32,6 @@ class GaborBank:
     def features(self, images: Tensor) -> Tensor:
         """Images (n, H, W, 1) with values in [0, 255] -> (n, d) float32, d = wavelengths x orientations x samples."""
         return torch.cat([self._features(chunk) for chunk in images.split(_CHUNK)])
-
-    def describe(self) -> dict[str, Any]:
-        """Its numbers, for a record."""
-        return asdict(self) | {"wavelengths": list(self.wavelengths)}
 
     def _features(self, images: Tensor) -> Tensor:
         pixels = images.permute(0, 3, 1, 2).float() / 255

@@ -12,19 +12,14 @@ import torch
 from torch import Tensor
 
 Progress = Callable[[str, int, int], None]
+Kernel = Callable[[Tensor, Tensor], Tensor]
+"""A positive definite function of two points: (a, d), (b, d) -> (a, b)."""
 
 BLOCK = 2048  # rows and columns of the blocks in which a Gram matrix is applied
 
 
 def silent(what: str, done: int, of: int) -> None:
     """Progress that nobody watches."""
-
-
-class Kernel(Protocol):
-    """A positive definite function of two points."""
-
-    def __call__(self, x: Tensor, y: Tensor) -> Tensor:
-        """(a, d), (b, d) -> (a, b)."""
 
 
 @dataclass(frozen=True)
@@ -34,17 +29,12 @@ class Gaussian:
     gamma: float
 
     def __call__(self, x: Tensor, y: Tensor) -> Tensor:
-        """(a, d), (b, d) -> (a, b)."""
         return squared_distances(x, y).mul_(-self.gamma).exp_()
 
 
-@dataclass(frozen=True)
-class Linear:
-    """<x, y>: the minimum-norm solution of Xw = y itself, with X X' of rank d at most."""
-
-    def __call__(self, x: Tensor, y: Tensor) -> Tensor:
-        """(a, d), (b, d) -> (a, b)."""
-        return x @ y.T
+def inner_products(x: Tensor, y: Tensor) -> Tensor:
+    """The linear kernel <x, y>: the minimum-norm solution of Xw = y itself, with X X' of rank d at most."""
+    return x @ y.T
 
 
 def squared_distances(x: Tensor, y: Tensor) -> Tensor:
@@ -97,11 +87,15 @@ class GramOfPoints:
 
 
 @dataclass(frozen=True)
-class PackedGram:
-    """K held as its lower triangle in panels of columns; panel j has the rows from its first column on, whole."""
+class LowerTriangle:
+    """The lower triangle of a matrix (n, n) in panels of columns: panel j has the rows from its first column on."""
 
     panels: Sequence[Tensor]
-    n: int
+
+    @property
+    def n(self) -> int:
+        """Rows, and columns."""
+        return len(self.panels[0])
 
     @property
     def columns(self) -> list[slice]:
@@ -112,6 +106,10 @@ class PackedGram:
     def device(self) -> torch.device:
         """That of the panels."""
         return self.panels[0].device
+
+
+class PackedGram(LowerTriangle):
+    """K held as its lower triangle; the blocks on the diagonal of the panels are whole."""
 
     def block(self, rows: slice, columns: slice, dtype: torch.dtype) -> Tensor:
         """K[rows, columns], a new tensor; rows and columns begin together, or the rows behind the columns' end."""
@@ -130,32 +128,7 @@ class PackedGram:
 
 def held(gram: Gram, width: int = BLOCK // 4) -> PackedGram:
     """K in float64, made once and held in half the memory of the whole, for where that fits."""
-    parts = blocks(gram.n, width)
-    return PackedGram([gram.block(slice(part.start, gram.n), part, torch.float64) for part in parts], gram.n)
-
-
-@dataclass(frozen=True)
-class Regularized:
-    """K + l2 I."""
-
-    gram: Gram
-    l2: float
-
-    @property
-    def n(self) -> int:
-        """Number of points."""
-        return self.gram.n
-
-    @property
-    def device(self) -> torch.device:
-        """That of K."""
-        return self.gram.device
-
-    def block(self, rows: slice, columns: slice, dtype: torch.dtype) -> Tensor:
-        """(K + l2 I)[rows, columns], a new tensor."""
-        block = self.gram.block(rows, columns, dtype)
-        diagonal(block, rows, columns).add_(self.l2)
-        return block
+    return PackedGram([gram.block(slice(part.start, gram.n), part, torch.float64) for part in blocks(gram.n, width)])
 
 
 def diagonal(block: Tensor, rows: slice, columns: slice) -> Tensor:
@@ -168,8 +141,6 @@ def diagonal(block: Tensor, rows: slice, columns: slice) -> Tensor:
 
 def apply(gram: Gram, vectors: Tensor, progress: Progress = silent) -> Tensor:
     """K times vectors (n, c), in their dtype; each block of the lower triangle is made once and used twice."""
-    if isinstance(gram, Regularized):
-        return apply(gram.gram, vectors, progress).add_(vectors, alpha=gram.l2)
     result = torch.zeros_like(vectors)
     if isinstance(gram, PackedGram):
         for part, panel in zip(gram.columns, gram.panels, strict=True):

@@ -19,7 +19,7 @@ _GOOD_ENOUGH = {torch.float32: 1e-6, torch.float64: 1e-12}  # relative residual 
 
 @dataclass(frozen=True)
 class Solution:
-    """alpha (n, c) in float64, and as its certificate y - K alpha (n, c), with K computed anew in float64."""
+    """alpha (n, c) in float64, and as its certificate y - (K + l2 I) alpha (n, c), with K anew in float64."""
 
     coefficients: Tensor
     residuals: Tensor
@@ -35,33 +35,41 @@ class Solution:
 
 
 def solve(
-    gram: Gram, factor: Factor, targets: Tensor, points: Tensor | None = None, progress: Progress = silent
+    gram: Gram,
+    factor: Factor,
+    targets: Tensor,
+    points: Tensor | None = None,
+    progress: Progress = silent,
+    l2: float = 0.0,
 ) -> Solution:
     """Solves with the factor, then refines: residuals in float64 with K computed anew, corrections by the factor.
 
     Args:
-        gram: K; the factor is that of K, in any precision.
-        factor: Of `rethink.kernels.cholesky.factorize`.
+        gram: K.
+        factor: That of K + l2 I, in any precision.
         targets: (n, c) float64.
         points: (c,) how many of the points each column is about; None is all. Its targets behind them count as 0.
+        progress: Told of the products with K.
+        l2: Added to the diagonal of K.
     """
+
+    def residuals_of(coefficients: Tensor) -> Tensor:
+        product = apply(gram, coefficients, progress).add_(coefficients, alpha=l2)
+        return only_first(targets - product, points)
+
     points = torch.full((targets.shape[1],), gram.n) if points is None else points
     dtype = factor.panels[0].dtype
     targets = only_first(targets.double().to(gram.device).clone(), points)
     coefficients = factor.solve(targets.to(dtype), points).double()
-    residuals = _residuals(gram, coefficients, targets, points, progress)
+    residuals = residuals_of(coefficients)
     refinements = 0
     while refinements < REFINEMENTS and _size(residuals, targets) > _GOOD_ENOUGH[dtype]:
         refined = coefficients + factor.solve(residuals.to(dtype), points).double()
-        left = _residuals(gram, refined, targets, points, progress)
+        left = residuals_of(refined)
         if not _size(left, targets) < _size(residuals, targets) / 2:
             break
         coefficients, residuals, refinements = refined, left, refinements + 1
     return Solution(coefficients, residuals, refinements)
-
-
-def _residuals(gram: Gram, coefficients: Tensor, targets: Tensor, points: Tensor, progress: Progress) -> Tensor:
-    return only_first(targets - apply(gram, coefficients, progress), points)
 
 
 def _size(residuals: Tensor, targets: Tensor) -> float:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from rethink.errors import UserError
+from rethink.kernels.gram import duplicates
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
@@ -51,9 +52,11 @@ class LeastSquares:
         self.eigenvalues = torch.linalg.eigvalsh(self.gram)
         """Of X X^T, (n,), rising."""
         if not self.eigenvalues[0] > n * torch.finfo(torch.float64).eps * self.eigenvalues[-1]:
+            pair = duplicates(self.inputs)
+            alike = f"; examples {pair[0]} and {pair[1]} are the same" if pair else ""
             raise SingularGram(
                 f"X X^T of {n:,} examples is singular: its eigenvalues are {self.eigenvalues[0]:.2g} to "
-                f"{self.eigenvalues[-1]:.2g}{_twins(self.inputs)}. Leave examples out, or take more features."
+                f"{self.eigenvalues[-1]:.2g}{alike}. Leave examples out, or take more features."
             )
 
     def minimum_norm(self) -> Tensor:
@@ -129,10 +132,3 @@ def spectrum(matrix: Tensor) -> tuple[int, Tensor]:
     values = torch.linalg.eigvalsh(matrix)
     negligible = len(matrix) * torch.finfo(matrix.dtype).eps * values.abs().max()
     return int((values.abs() > negligible).sum()), values
-
-
-def _twins(inputs: Tensor) -> str:
-    """The first two examples that are the same, for a message; empty if none are."""
-    _, group, count = torch.unique(inputs, dim=0, return_inverse=True, return_counts=True)
-    same = (group == int(count.argmax())).nonzero().flatten().tolist()
-    return f"; examples {same[0]} and {same[1]} are the same" if len(same) > 1 else ""

@@ -12,6 +12,7 @@ from rethink.data.pipelines.pipeline import Switches
 from rethink.data.split import Split, SplitBatch
 from rethink.errors import UserError
 from rethink.models.evaluation_statistics import EvaluationStatistics, batch_norms, recompute, training_images
+from rethink.training import lightning_internals
 from rethink.training.metrics import Evaluation
 
 
@@ -83,7 +84,7 @@ class EvaluatedModule(LightningModule):
             finite = {k: v for k, v in self.epoch_metrics.items() if math.isfinite(v)}
             if self._plain:
                 finite = {name: value for name, value in finite.items() if name.split("/")[0] in self.evaluations}
-            callbacks: list[object] = self.trainer.callbacks  # type: ignore[attr-defined]
+            callbacks = lightning_internals.callbacks_of(self.trainer)
             # While fitting, the history of a run logs whole rows, against the optimizer step.
             logged = self.trainer.state.fn == "fit" and any(getattr(c, "logs_rows", False) for c in callbacks)
             self.log_dict(finite, logger=not logged)

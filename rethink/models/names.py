@@ -5,7 +5,6 @@ An architecture of one's own needs no entry: it is called by its class.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 
 @dataclass(frozen=True)
@@ -33,23 +32,6 @@ ARCHITECTURES: Mapping[str, Architecture] = {
         Architecture("WideResNet 28-1", "WRN-28-1", None, batch_norm=True),
     )
 }
-
-
-def architecture(kind: str, options: Mapping[str, Any]) -> str:
-    """The name of an architecture, told apart by size as the paper does: `MLP 1x512`, `WideResNet 28-1`.
-
-    Args:
-        kind: Name of the class, or the path of a class of one's own.
-        options: Its `init_args`, as a configuration or a record has them; what is not there is at its default.
-    """
-    match kind:
-        case "MLP":
-            sizes = options.get("hidden_sizes", [512])
-            same = len(set(sizes)) == 1
-            return f"MLP {len(sizes)}x{sizes[0]}" if same else f"MLP {'-'.join(map(str, sizes))}"
-        case "WideResNet":
-            return f"WideResNet {options.get('depth', 28)}-{options.get('width', 1)}"
-    return kind.rpartition(".")[2]
 
 
 def label(name: str) -> str:

@@ -17,7 +17,8 @@ from rethink.report.style import architecture_style
 from rethink.report.tables import Table
 from rethink.report.verdicts import Verdict
 from rethink.runs.analysis import Analysed
-from rethink.runs.run import Crossing, Run, read_columns
+from rethink.runs.reading import read_columns
+from rethink.runs.run import Crossing, Run
 from rethink.runs.setting import Setting, of_one_setting
 from rethink.sweep.experiment import EXPERIMENTS, Experiment
 from rethink.sweep.jobs import Job, PlannedAnalysis, PlannedRun

@@ -24,9 +24,10 @@ from rethink.files import files_digest, write_archive, write_json
 from rethink.running.findings import show
 from rethink.running.messages import Parser, root_cause
 from rethink.running.wings import find_analyses
-from rethink.runs.analysis import ARRAYS, FORMAT, analyses_folder
+from rethink.runs.analysis import ARRAYS, analyses_folder
 from rethink.runs.environment import surroundings
 from rethink.runs.identity import analysis_id
+from rethink.runs.reading import FORMAT
 
 _SECONDS_BETWEEN_LINES = 10.0  # of progress, where the output is a file
 

@@ -13,9 +13,9 @@ from rethink.errors import UserError
 from rethink.running import loggers
 from rethink.running.arguments import RunCLI
 from rethink.running.identification import IdentifiedRun, identified
-from rethink.running.trainer import callbacks_of
 from rethink.runs.weights import final_weights
 from rethink.training.checkpoints import read_checkpoint
+from rethink.training.lightning_internals import callbacks_of
 
 
 def evaluate(cli: RunCLI) -> None:

@@ -19,7 +19,7 @@ from rethink.running import loggers
 from rethink.running.arguments import RunCLI
 from rethink.running.evaluation import without_record
 from rethink.running.identification import IdentifiedRun, identified
-from rethink.running.trainer import callback, callbacks_of
+from rethink.running.trainer import callback
 from rethink.runs.run import Run
 from rethink.runs.weights import final_weights, lacks_weights
 from rethink.training import lightning_internals
@@ -94,7 +94,7 @@ def _train(cli: RunCLI, run: IdentifiedRun, repeatable: str) -> None:
         record.run_id, record.config = run.run_id, run.settings
         callback(trainer, RunCheckpoint).lease = lease
         line = f"run {run.run_id} in {run.folder}" + (f", from {checkpoint}" if checkpoint else "")
-        callbacks_of(trainer).insert(0, _Announcement(run.folder / "config.yaml", repeatable, line))
+        lightning_internals.callbacks_of(trainer).insert(0, _Announcement(run.folder / "config.yaml", repeatable, line))
         with loggers.session(trainer, run.settings), _preemptible(cli):
             trainer.fit(**arguments, ckpt_path=checkpoint)
     record.require_whole(run.folder)

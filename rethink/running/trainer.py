@@ -13,6 +13,7 @@ from lightning.pytorch import Callback, Trainer
 
 from rethink.errors import UserError
 from rethink.training.checkpoints import VerifiedCheckpointIO
+from rethink.training.lightning_internals import callbacks_of
 from rethink.training.precision import probe
 
 _Callback = TypeVar("_Callback", bound=Callback)
@@ -54,12 +55,6 @@ def cluster_environment() -> list[SLURMEnvironment]:
         return [SLURMEnvironment(auto_requeue=False)]
     except RuntimeError as error:
         raise UserError(f"this SLURM job does not fit: {error}") from error
-
-
-def callbacks_of(trainer: Trainer) -> list[Callback]:
-    """The trainer's own list, which can be changed."""
-    callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
-    return callbacks
 
 
 def callback(trainer: Trainer, kind: type[_Callback]) -> _Callback:

@@ -12,15 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from rethink.errors import UserError
-from rethink.files import Damaged, read_archive, read_json, verify_files
+from rethink.files import read_archive
+from rethink.runs.reading import damaged, read_record, with_remedy
 from rethink.runs.run import runs_folder
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-FORMAT = 2  # of record.json; a higher number was written by a newer rethink
-UNSEALED = (1,)
-"""Formats that are read too, and carry no digest."""
 ARRAYS = "arrays.npz"
 
 _REQUIRED = {"analysis_id": str, "analysis": str, "options": dict, "values": dict}
@@ -42,27 +40,14 @@ class Analysed:
     def open(cls, path: Path | str) -> Self:
         """Read the folder of an analysis; a UserError names what is missing, damaged or too new, and the remedy."""
         path = Path(path)
-        file = path / "record.json"
+        arrays = path / ARRAYS
         try:
-            record = read_json(file, unsealed_formats=UNSEALED)
+            with with_remedy(_REMEDY):
+                record = read_record(path, _REQUIRED)
+                if arrays.exists() and not zipfile.is_zipfile(arrays):  # cut off; to read all of it would take NumPy
+                    raise damaged(arrays, "no whole file of arrays")
         except FileNotFoundError:
             raise UserError(f"{path}: no record.json, so this analysis has not finished.") from None
-        except Damaged as error:
-            raise Damaged(f"{error} {_REMEDY}") from error
-        version = record.get("format")
-        if not isinstance(version, int):
-            raise _damaged(file, "no format number")
-        if version not in (*UNSEALED, FORMAT):
-            raise UserError(f"{file}: format {version}; this rethink reads format {FORMAT}.")
-        if missing := [key for key, kind in _REQUIRED.items() if not isinstance(record.get(key), kind)]:
-            raise _damaged(file, f"without {', '.join(missing)}")
-        try:
-            verify_files(path, record.get("files") or {})
-        except Damaged as error:
-            raise Damaged(f"{error} {_REMEDY}") from error
-        arrays = path / ARRAYS
-        if arrays.exists() and not zipfile.is_zipfile(arrays):  # cut off; reading all of it here would take NumPy
-            raise _damaged(arrays, "no whole file of arrays")
         return cls(path, record)
 
     @property
@@ -109,11 +94,12 @@ class Analysed:
         file = self.path / ARRAYS
         if not file.exists():
             return {}
-        try:
-            with np.load(io.BytesIO(read_archive(file)), allow_pickle=False) as stored:
-                return {name: stored[name] for name in stored.files}
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-            raise _damaged(file, str(error)) from error
+        with with_remedy(_REMEDY):
+            try:
+                with np.load(io.BytesIO(read_archive(file)), allow_pickle=False) as stored:
+                    return {name: stored[name] for name in stored.files}
+            except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+                raise damaged(file, str(error)) from error
 
     def matches(self, **wanted: Any) -> bool:
         """Whether its options have these values."""
@@ -121,7 +107,3 @@ class Analysed:
 
 
 _REMEDY = "Repeat the analysis: `rethink sweep retry EXPERIMENT`, or `rethink analyze` with its options and --force."
-
-
-def _damaged(file: Path, reason: str) -> Damaged:
-    return Damaged(f"{file}: damaged ({reason}). {_REMEDY}")

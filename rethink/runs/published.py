@@ -10,6 +10,7 @@ from pathlib import Path
 from rethink.errors import UserError
 from rethink.files import Damaged, verify_files, write_bytes, write_text
 from rethink.runs.analysis import ARRAYS, Analysed
+from rethink.runs.reading import with_remedy
 from rethink.runs.run import Run
 
 SUMS = "SHA256SUMS"
@@ -61,8 +62,6 @@ def verify_record(root: Path, record: Path) -> None:
     digests = {name.removeprefix(prefix): digest for name, digest in sums.items() if name.startswith(prefix)}
     if _RECORD not in digests:
         raise Damaged(f"{root / record}: {root / SUMS} says nothing of it. {remedy}")
-    try:
+    with with_remedy(remedy):
         verify_files(root / record, digests)
         (Analysed if record.parts[0] == "analyses" else Run).open(root / record)
-    except Damaged as error:
-        raise Damaged(f"{error} {remedy}") from error

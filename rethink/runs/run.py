@@ -3,7 +3,6 @@
 Reading needs no torch, so that a report starts at once. What writes these files is `rethink.callbacks`.
 """
 
-import csv
 import json
 import os
 from contextlib import suppress
@@ -13,18 +12,16 @@ from pathlib import Path
 from typing import Any, Self
 
 from rethink.errors import UserError
-from rethink.files import Damaged, read_json, verify_files, write_text
+from rethink.files import write_text
 from rethink.runs import wording
 from rethink.runs.code import changed
 from rethink.runs.identity import digest, identity, resolved
+from rethink.runs.reading import Columns, read_history, read_record, with_remedy
 from rethink.runs.rules import Rule
 from rethink.runs.setting import Setting, corruption_of
 
 CUT_SHORT_RECORD = "cut_short.json"
 """In the place of record.json, where training ended before its budget was spent and by no rule: not a finished run."""
-FORMAT = 2  # of record.json; a higher number was written by a newer rethink
-UNSEALED = (1,)
-"""Formats that are read too, and carry no digest."""
 FILES = ("config.yaml", "history.csv")
 """Whose digests a record has."""
 
@@ -34,8 +31,6 @@ _REQUIRED: dict[str, type] = {
     "seed": int,
     **dict.fromkeys(("model", "data", "randomization", "budget", "final", "convergence"), dict),
 }
-
-Columns = dict[str, list[float | None]]
 
 
 @dataclass(frozen=True)
@@ -71,7 +66,15 @@ class Run:
     def open(cls, path: Path | str) -> Self:
         """Read a run folder; a UserError names what is missing, damaged or too new, and the remedy."""
         path = Path(path)
-        return cls(path, _read_record(path), _read_history(path))
+        if not path.is_dir():
+            raise UserError(f"{path}: no such run folder.")
+        command = f"rethink fit --config {path / 'config.yaml'}"
+        try:
+            with with_remedy(f"Delete {path / 'record.json'}, then repeat the run: {command}"):
+                return cls(path, read_record(path, _REQUIRED), read_history(path / "history.csv"))
+        except FileNotFoundError:
+            why = "it was cut short" if (path / CUT_SHORT_RECORD).exists() else "no record.json"
+            raise UserError(f"{path}: {why}, so this run has not finished. Finish it with: {command}") from None
 
     @property
     def run_id(self) -> str:
@@ -237,74 +240,3 @@ def recorded_identity(record: dict[str, Any]) -> dict[str, Any]:
 def find_runs(root: Path | str) -> list[Run]:
     """Every finished run under `root`, by run_id. A run without record.json is still going and left out."""
     return [Run.open(record.parent) for record in sorted(Path(root).glob("*/record.json"))]
-
-
-def read_columns(path: Path) -> Columns:
-    """A CSV of numbers with a header line as columns; an empty cell is None."""
-    with path.open(newline="") as file:
-        rows = csv.reader(file)
-        header = next(rows, [])
-        columns: Columns = {name: [] for name in header}
-        for row in rows:
-            if len(row) != len(header):
-                raise ValueError(f"line {rows.line_num} has {len(row)} cells, the header {len(header)}")
-            for name, cell in zip(header, row, strict=True):
-                columns[name].append(float(cell) if cell else None)
-    return columns
-
-
-def _read_record(path: Path) -> dict[str, Any]:
-    file = path / "record.json"
-    if not path.is_dir():
-        raise UserError(f"{path}: no such run folder.")
-    try:
-        record = read_json(file, unsealed_formats=UNSEALED)
-    except FileNotFoundError:
-        why = "it was cut short" if (path / CUT_SHORT_RECORD).exists() else "no record.json"
-        raise UserError(f"{path}: {why}, so this run has not finished. Finish it with: {_fit(path)}") from None
-    except Damaged as error:
-        raise Damaged(f"{error} {_remedy(path)}") from error
-    version = record.get("format")
-    if not isinstance(version, int) or version < min(UNSEALED):
-        raise _damaged(path, file, "no format number of this rethink")
-    if version > FORMAT:
-        raise UserError(
-            f"{file}: format {version} is from a newer rethink; this one reads format {FORMAT}. "
-            "Update the repository: git pull && make install"
-        )
-    if missing := [key for key in _REQUIRED if key not in record]:
-        raise _damaged(path, file, f"without {', '.join(missing)}")
-    if wrong := [key for key, kind in _REQUIRED.items() if not isinstance(record[key], kind)]:
-        raise _damaged(path, file, f"{', '.join(wrong)} of another type")
-    try:
-        verify_files(path, record.get("files") or {})
-    except Damaged as error:
-        raise Damaged(f"{error} {_remedy(path)}") from error
-    return record
-
-
-def _read_history(path: Path) -> Columns:
-    file = path / "history.csv"
-    try:
-        columns = read_columns(file)
-    except FileNotFoundError:
-        raise _damaged(path, file, "missing beside a record.json") from None
-    except OSError as error:
-        raise UserError(f"{file}: cannot be read ({error.strerror}).") from error
-    except (ValueError, csv.Error) as error:  # also UnicodeDecodeError
-        raise _damaged(path, file, str(error)) from error
-    if missing := {"epoch", "step"} - set(columns):
-        raise _damaged(path, file, f"no column {' and '.join(sorted(missing))}")
-    return columns
-
-
-def _damaged(path: Path, file: Path, reason: str) -> Damaged:
-    return Damaged(f"{file}: damaged ({reason}). {_remedy(path)}")
-
-
-def _remedy(path: Path) -> str:
-    return f"Delete {path / 'record.json'}, then repeat the run: {_fit(path)}"
-
-
-def _fit(path: Path) -> str:
-    return f"rethink fit --config {path / 'config.yaml'}"

@@ -5,7 +5,7 @@ construction: a new option of any class sets runs apart without a line here.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, Self, TypeVar
 
@@ -25,6 +25,11 @@ _SHORT: dict[str, tuple[str, Any]] = {
     "weights_from": ("model.weights_from", None),
 }
 _FIELDS = ("architecture", "randomization", "corruption", "seed", "dataset", "rest")
+
+
+def _option(name: str, kind: Callable[[Any], Any] = lambda value: value) -> property:
+    """An option by its short name."""
+    return property(lambda setting: kind(setting.value(name)))
 
 
 @dataclass(frozen=True)
@@ -95,53 +100,18 @@ class Setting:
             raise UserError(f"a setting has no {name!r}. Write an option with its part, such as model.{name}.")
         return wording.batch_norm(self.architecture) if option == "model.batch_norm" else default
 
-    @property
-    def weight_decay(self) -> float:
-        """Coefficient of the penalty."""
-        return float(self.value("weight_decay"))
-
-    @property
-    def augmentation(self) -> str:
-        """As in YAML."""
-        return str(self.value("augmentation"))
-
-    @property
-    def dropout(self) -> float:
-        """Its probability."""
-        return float(self.value("dropout"))
-
-    @property
-    def batch_norm(self) -> bool:
-        """Whether the network has it."""
-        return bool(self.value("batch_norm"))
-
-    @property
-    def decay(self) -> float:
-        """Factor on the learning rate."""
-        return float(self.value("decay"))
-
-    @property
-    def validation_size(self) -> int:
-        """Number of training images that are held out."""
-        return int(self.value("validation_size") or 0)
-
-    @property
-    def train_size(self) -> int | None:
-        """Number of training images that was asked for; None: all."""
-        size: int | None = self.value("train_size")
-        return size
-
-    @property
-    def leave_out(self) -> int | None:
-        """Position of the training example that is left out."""
-        position: int | None = self.value("leave_out")
-        return position
-
-    @property
-    def weights_from(self) -> str | None:
-        """The run from whose weights it starts."""
-        run_id: str | None = self.value("weights_from")
-        return run_id
+    weight_decay = _option("weight_decay", float)
+    augmentation = _option("augmentation", str)
+    dropout = _option("dropout", float)
+    batch_norm = _option("batch_norm", bool)
+    decay = _option("decay", float)
+    validation_size = _option("validation_size", lambda value: int(value or 0))
+    train_size = _option("train_size")
+    """Number of training images that was asked for; None: all."""
+    leave_out = _option("leave_out")
+    """Position of the training example that is left out."""
+    weights_from = _option("weights_from")
+    """The run from whose weights it starts."""
 
     @property
     def without_seed(self) -> Self:

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rethink.errors import UserError
-from rethink.runs.run import Columns, read_columns
+from rethink.runs.reading import Columns, read_columns
 from rethink.sweep import slurm_array
 from rethink.sweep.failure import read_failure
 from rethink.sweep.jobs import Job

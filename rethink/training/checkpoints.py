@@ -15,6 +15,9 @@ from rethink.files import Damaged, read_archive, write_archive
 WEIGHTS = frozenset({"state_dict"})
 TRAINING = WEIGHTS | {"optimizer_states", "loops", "callbacks", "epoch", "global_step"}
 
+_verified: dict[tuple[object, ...], bytes] = {}
+"""The checkpoint that `find_checkpoint` chose, until the trainer loads it: it is read and hashed once."""
+
 
 def write_checkpoint(path: Path, checkpoint: dict[str, Any]) -> None:
     """Writes a checkpoint with a digest of its content, atomically."""
@@ -32,10 +35,17 @@ def read_checkpoint(path: Path, *, needs: frozenset[str] = WEIGHTS, device: Any 
     Raises:
         UserError: It cannot be read, is damaged, or lacks something.
     """
+    return _unpacked(path, _archive(path), needs, device)
+
+
+def _archive(path: Path) -> bytes:
     try:
-        archive = read_archive(path)
+        return read_archive(path)
     except FileNotFoundError:
         raise UserError(f"there is no file {path}.") from None
+
+
+def _unpacked(path: Path, archive: bytes, needs: frozenset[str], device: Any) -> dict[str, Any]:
     try:
         checkpoint = torch.load(io.BytesIO(archive), map_location=device, weights_only=True)
     except Exception as error:  # torch raises what it likes
@@ -58,7 +68,8 @@ def find_checkpoint(folder: Path) -> Path | None:
         if not os.path.lexists(path):
             continue
         try:
-            read_checkpoint(path, needs=TRAINING, device="meta")
+            archive = _archive(path)
+            _unpacked(path, archive, TRAINING, "meta")
         except UserError as error:
             if not (isinstance(error, Damaged) or path.is_dir()):
                 raise UserError(f"{error} Give permission; then the same command goes on.") from error
@@ -66,6 +77,8 @@ def find_checkpoint(folder: Path) -> Path | None:
             damaged.append(path)
         else:
             _set_aside(damaged)
+            _verified.clear()
+            _verified[_version(path)] = archive
             return path
     _set_aside(damaged)
     if damaged:
@@ -90,7 +103,14 @@ class VerifiedCheckpointIO(TorchCheckpointIO):
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
         needs: frozenset[str] = frozenset()  # processes that were forked hand their weights on in a file of no keys
-        return read_checkpoint(Path(path), needs=needs, device=map_location)
+        path = Path(path)
+        return _unpacked(path, _verified.pop(_version(path), b"") or _archive(path), needs, map_location)
+
+
+def _version(path: Path) -> tuple[object, ...]:
+    """Changes whenever the file does."""
+    stat = os.stat(path) if path.is_file() else None
+    return path.absolute(), stat and (stat.st_ino, stat.st_mtime_ns, stat.st_size)
 
 
 def _set_aside(damaged: list[Path]) -> None:

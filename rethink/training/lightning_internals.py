@@ -8,8 +8,14 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from lightning.pytorch import Trainer
+from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.strategies.launchers import _MultiProcessingLauncher
+
+
+def callbacks_of(trainer: Trainer) -> list[Callback]:
+    """The trainer's own list, which can be changed."""
+    callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
+    return callbacks
 
 
 def count_steps(trainer: Trainer, steps: int) -> None:

@@ -1,7 +1,7 @@
 """What the solver needs of a row of Table 3: the kernel matrix, predictions on the test images, and what was chosen."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import torch
@@ -10,7 +10,7 @@ from torch import Tensor
 from rethink.errors import UserError
 from rethink.kernels.analyses.choices import Chosen, Row, Validation, best, given_or_best
 from rethink.kernels.gabor import GaborBank
-from rethink.kernels.gram import Gaussian, Gram, GramOfPoints, Kernel, Linear, Progress, predict
+from rethink.kernels.gram import Gaussian, Gram, GramOfPoints, Kernel, Progress, inner_products, predict
 
 BANKS = (  # those that are tried where Gabor wavelets are asked for
     GaborBank((4.0,), orientations=8, window=0.5, stride=4),
@@ -57,14 +57,14 @@ def gabor(train: Tensor, test: Tensor, gamma: Chosen, validation: Validation) ->
         raise UserError("--features gabor is for grey images: --dataset MNIST or FashionMNIST.")
     train, test = train.to(device()), test.to(device())
     rows = [
-        {"bank": number, **bank.describe(), **row}
+        {"bank": number, **asdict(bank), **row}
         for number, bank in enumerate(BANKS)
         for row in validation.gammas(bank.features(train[: validation.n]))
     ]
     number = best(rows, "gamma")["bank"]
     bank = BANKS[number]
     problem = gaussian(bank.features(train), bank.features(test), gamma, [row for row in rows if row["bank"] == number])
-    return replace(problem, chosen={"bank": bank.describe(), **problem.chosen}, validation={"gamma": rows})
+    return replace(problem, chosen={"bank": asdict(bank), **problem.chosen}, validation={"gamma": rows})
 
 
 def gaussian(train: Tensor, test: Tensor, gamma: Chosen, rows: list[Row]) -> Problem:
@@ -78,7 +78,7 @@ def gaussian(train: Tensor, test: Tensor, gamma: Chosen, rows: list[Row]) -> Pro
 def linear(train: Tensor, test: Tensor) -> Problem:
     """The linear kernel on points (n, d) and (m, d)."""
     unit = float(train.double().square().sum(1).mean())
-    return _of_points(Linear(), train, test, unit, "choose --kernel gaussian.")
+    return _of_points(inner_products, train, test, unit, "choose --kernel gaussian.")
 
 
 def refuse_low_rank(n: int, dimension: int, remedy: str) -> None:

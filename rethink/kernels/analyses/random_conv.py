@@ -104,7 +104,7 @@ def random_conv(examples: Examples, filters: int, folder: Path, seed: int, progr
     def predicted(coefficients: Tensor, progress: Progress) -> Tensor:
         return torch.cat([rows.to(coefficients.dtype) @ coefficients for rows in cross.split(BLOCK)])
 
-    gram = PackedGram(sums.on_disk() if _to_disk(examples.n) else sums.panels, examples.n)
+    gram = PackedGram(sums.on_disk() if _to_disk(examples.n) else sums.panels)
     unit = float(torch.cat([panel.diagonal() for panel in gram.panels]).mean())
     chosen = {"filters": filters, "dimension": 2 * WINDOWS * filters}
     return Problem(gram, predicted, unit, "choose more --filters.", chosen, option="--l2 '[{}]'")

@@ -12,8 +12,8 @@ from rethink.kernels import interpolation
 from rethink.kernels.analyses.examples import Examples
 from rethink.kernels.analyses.problems import Problem
 from rethink.kernels.analyses.state import KeptOnDisk
-from rethink.kernels.cholesky import PANEL, Factor, SingularError, bytes_needed, factorize, only_first
-from rethink.kernels.gram import BLOCK, Gram, PackedGram, Regularized, held
+from rethink.kernels.cholesky import PANEL, SingularError, bytes_needed, factorize, only_first
+from rethink.kernels.gram import BLOCK, Gram, PackedGram, held
 
 Precision = Literal["float32", "float64"]
 
@@ -48,15 +48,19 @@ class Solver:
         examples, gram = self.examples, problem.gram
         if examples.n <= _HELD and not isinstance(gram, PackedGram):
             gram = held(gram)
-        gram = Regularized(gram, l2 * problem.unit) if l2 else gram
+        added = l2 * problem.unit
         columns = [(size, name) for size in self.sizes for name in examples.labels]
         targets = torch.cat([interpolation.one_hot(examples.labels[name], examples.classes) for _, name in columns], 1)
         points = torch.tensor([size for size, _ in columns]).repeat_interleave(examples.classes)
         targets = only_first(targets, points)
-        factor = self._factor(gram, problem, KeptOnDisk(self.context.folder / (f"l2_{l2:g}" if l2 else "")))
-        solution = interpolation.solve(gram, factor, targets, points, self.context.progress)
+        kept = KeptOnDisk(self.context.folder / (f"l2_{l2:g}" if l2 else ""))
+        try:
+            factor = factorize(gram, self.dtype, kept, self.context.progress, l2=added)
+        except SingularError as error:
+            self._refuse_singular(error.row, gram, problem)
+        solution = interpolation.solve(gram, factor, targets, points, self.context.progress, added)
         alpha = solution.coefficients.cpu()
-        fitted = targets - solution.residuals.cpu() - l2 * problem.unit * alpha
+        fitted = targets - solution.residuals.cpu() - added * alpha
         predicted = problem.predict(solution.coefficients, self.context.progress).cpu()
         solutions = []
         for index, (size, name) in enumerate(columns):
@@ -86,12 +90,6 @@ class Solver:
             "refinements": solution.refinements,
             "solutions": solutions,
         }
-
-    def _factor(self, gram: Gram, problem: Problem, kept: KeptOnDisk) -> Factor:
-        try:
-            return factorize(gram, self.dtype, kept, self.context.progress)
-        except SingularError as error:
-            self._refuse_singular(error.row, gram, problem)
 
     def _refuse_singular(self, row: int, gram: Gram, problem: Problem) -> NoReturn:
         """Names the training image whose pivot was not positive, and the most alike of those before it."""
