@@ -52,19 +52,19 @@ def solve(
         progress: Told of the products with K.
         l2: Added to the diagonal of K.
     """
+    first = torch.full((targets.shape[1],), gram.n) if points is None else points
 
     def residuals_of(coefficients: Tensor) -> Tensor:
         product = apply(gram, coefficients, progress).add_(coefficients, alpha=l2)
-        return only_first(targets - product, points)
+        return only_first(targets - product, first)
 
-    points = torch.full((targets.shape[1],), gram.n) if points is None else points
     dtype = factor.panels[0].dtype
-    targets = only_first(targets.double().to(gram.device).clone(), points)
-    coefficients = factor.solve(targets.to(dtype), points).double()
+    targets = only_first(targets.double().to(gram.device).clone(), first)
+    coefficients = factor.solve(targets.to(dtype), first).double()
     residuals = residuals_of(coefficients)
     refinements = 0
     while refinements < REFINEMENTS and _size(residuals, targets) > _GOOD_ENOUGH[dtype]:
-        refined = coefficients + factor.solve(residuals.to(dtype), points).double()
+        refined = coefficients + factor.solve(residuals.to(dtype), first).double()
         left = residuals_of(refined)
         if not _size(left, targets) < _size(residuals, targets) / 2:
             break
