@@ -134,6 +134,7 @@ class Record(Measurement):
                 "image_shape": list(data.image_shape),
                 "num_classes": data.num_classes,
                 "digests": data.digests,
+                **data.noted,
             },
             "randomization": {"class": randomization} | arguments,
             "budget": {"max_epochs": trainer.max_epochs, "max_steps": trainer.max_steps},

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:  # for type checkers and editors only
     from rethink.data.datamodule import ImageDataModule as ImageDataModule
     from rethink.data.image_folder import ImageFolder as ImageFolder
+    from rethink.data.imagenet import ImageNet as ImageNet
     from rethink.data.stored import CIFAR10 as CIFAR10
     from rethink.data.stored import MNIST as MNIST
     from rethink.data.stored import FashionMNIST as FashionMNIST

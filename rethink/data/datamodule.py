@@ -135,6 +135,11 @@ class ImageDataModule(LightningDataModule):
         """Whether so many images are read into memory, where `load` gives Streams."""
         return False
 
+    @property
+    def noted(self) -> dict[str, Any]:
+        """What a record keeps of the data besides their digests."""
+        return {}
+
     statistics_images: ClassVar[int | None] = None
     """Training images, chosen by a fixed seed, that the statistics of Gaussian pixels are of. Default: all."""
 

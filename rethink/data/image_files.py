@@ -27,7 +27,14 @@ _UNDECODABLE = (
 
 
 class DamagedImage(UserError):
-    """A file that is no image, or not a whole one. The message begins with its path."""
+    """A file that is no image, or not a whole one, and the reason."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(
+            f"{path} cannot be read as an image: {reason}. Mend or remove it, or pass over damaged files with "
+            "--data.skip_damaged true"
+        )
+        self.reason = reason
 
 
 def read_image(path: Path, side: int) -> tuple[NDArray[np.uint8], float]:
@@ -53,11 +60,8 @@ def read_image(path: Path, side: int) -> tuple[NDArray[np.uint8], float]:
             image.draft(None, (side, side))
             square = _rgb(image).resize((side, side), Image.Resampling.BILINEAR)
     except _UNDECODABLE as error:
-        reason = getattr(error, "strerror", None) or str(error).replace(f" {str(path)!r}", "") or type(error).__name__
-        raise DamagedImage(
-            f"{path} cannot be read as an image: {reason}. Mend or remove it, or pass over damaged files with "
-            "--data.skip_damaged true"
-        ) from error
+        said = getattr(error, "strerror", None) or str(error).partition(f" {str(path)!r}")[0]
+        raise DamagedImage(path, said or type(error).__name__) from error
     if orientation in _UPRIGHT:
         square = square.transpose(_UPRIGHT[orientation])
         if orientation >= 5:

@@ -1,22 +1,29 @@
 """Any data set of one's own: images in a folder for each class."""
 
+import hashlib
+import json
 import os
-from functools import cached_property
+import sys
+from contextlib import suppress
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
-from jsonargparse.typing import NonNegativeInt, PositiveInt
+from jsonargparse.typing import ClosedUnitInterval, NonNegativeInt, PositiveInt
 from torch import Tensor
 
+from rethink import randomness
+from rethink.data.ahead import read_ahead
 from rethink.data.datamodule import ImageDataModule, Streams
-from rethink.data.image_files import read_image
-from rethink.data.image_list import ImageList, scan
+from rethink.data.image_files import DamagedImage, read_image
+from rethink.data.image_list import ImageList, kept_list
 from rethink.data.pipelines.inception import CENTRE, InceptionPipeline
 from rethink.data.pipelines.pipeline import Pipeline
 from rethink.data.split import Stored
 from rethink.errors import UserError
+from rethink.files import write_text
 from rethink.training import memory
 
 EVALUATED = ("test", "val", "validation", "valid")  # the first that is there is the test set
@@ -33,6 +40,11 @@ class ImageFolder(ImageDataModule):
             `root`. As it stands here it is part of what identifies a run.
         size: Height and width that the network sees.
         stored_size: Side of the squares. Default: such that the central 87.5 % have `size`.
+        classes: Number of classes, chosen by `subset_seed`. Fewer are part of more. Default: all.
+        fraction: Share of the training images, chosen by `subset_seed`, in place of `train_size`. Default: all.
+        skip_damaged: Whether files that are no whole images are left out, counted and recorded. All are decoded once
+            to know. Otherwise the first such file ends the run.
+        checksums: Whether the digest of the data is of the files' content too, which is read whole at each start.
         resident: Whether all images are decoded once and kept in memory. Default: if they take a quarter of it.
         workers: Processes that decode images, beside each process that trains.
         evaluation_batch_size: Images that are evaluated together.
@@ -46,50 +58,88 @@ class ImageFolder(ImageDataModule):
         folder: str,
         size: PositiveInt = 299,
         stored_size: PositiveInt | None = None,
+        classes: PositiveInt | None = None,
+        fraction: ClosedUnitInterval | None = None,
+        skip_damaged: bool = False,
+        checksums: bool = False,
         resident: bool | None = None,
         workers: NonNegativeInt = 0,
         evaluation_batch_size: PositiveInt = 100,
         **options: Any,
     ) -> None:
         super().__init__(evaluation_batch_size=evaluation_batch_size, **options)
+        if fraction is not None and self.train_size is not None:
+            raise UserError("--data.fraction and --data.train_size both say how many images to train on. Give one.")
         self.folder = folder
         self.size = PositiveInt(size)
         self.stored_size = round(self.size / CENTRE) if stored_size is None else stored_size
+        self.classes = classes
+        self.fraction = fraction
+        self.skip_damaged = skip_damaged
+        self.checksums = checksums
         self.keep = resident
         self.workers = workers
         self.image_shape = (3, self.size, self.size)
 
+    @property
+    def place(self) -> Path:
+        """The folder with `train` and `test` or `val`."""
+        return self._sets / self.folder
+
+    @property
+    def _sets(self) -> Path:
+        return Path(self.root or os.environ.get("RETHINK_DATA") or "data")
+
     @cached_property
     def lists(self) -> tuple[ImageList, ImageList]:
-        """The files of the training set and of the test set.
+        """The files of the training set and of the test set, as chosen.
 
         Raises:
             UserError: A folder is missing, or the two have different classes.
         """
-        place = Path(self.root or os.environ.get("RETHINK_DATA") or "data") / self.folder
-        if not (place / "train").is_dir():
-            raise UserError(f"{place} has no folder train. Expected {place}/train/CLASS/IMAGE.jpg.")
-        evaluated = next((place / name for name in EVALUATED if has_folders(place / name)), None)
-        if evaluated is None:
-            raise UserError(f"{place} has no test set. Expected {place}/test or {place}/val, with the same classes.")
-        train, test = scan(place / "train"), scan(evaluated)
-        if train.classes != test.classes:
-            here, there = set(train.classes) - set(test.classes), set(test.classes) - set(train.classes)
-            only = [
-                f"only {part} has {', '.join(sorted(names)[:3])}"
-                for part, names in ((train.folder, here), (test.folder, there))
-                if names
-            ]
-            raise UserError(f"The classes differ: {'; '.join(only)}. Both need the same class folders.")
+        train, test = list_folder(self.place, self._sets / ".lists")
+        if self.skip_damaged:
+            train, test = (part.without(set(self.damaged_of(part))) for part in (train, test))
+        if self.classes is not None:
+            there = len(train.classes)
+            if self.classes > there:
+                raise UserError(f"--data.classes {self.classes} is more than the {there} of {self.place}.")
+            order = randomness.permutation(randomness.key(self.subset_seed, "classes"), there)
+            train, test = (part.of_classes(np.sort(order[: self.classes])) for part in (train, test))
         return train, test
+
+    def damaged_of(self, files: ImageList) -> dict[int, str]:
+        """Which files of a list are no whole images, and why. They are decoded once; the answer is kept."""
+        kept = self._sets / ".lists" / f"{files.fingerprint()[:16]}.damaged.json"
+        with suppress(OSError, ValueError):
+            return {int(number): reason for number, reason in json.loads(kept.read_text()).items()}
+        print(f"decoding the {len(files):,} images of {files.folder} to know which are damaged", file=sys.stderr)
+        batches = torch.arange(len(files)).split(100)
+        reasons = read_ahead(partial(_damage, files, self.stored_size), batches, self.workers)
+        damaged = {number: reason for batch in reasons for number, reason in batch.items()}
+        for number, reason in damaged.items():
+            print(f"passed over {files.path(number)}: {reason}", file=sys.stderr)
+        with suppress(UserError):
+            write_text(kept, json.dumps(damaged), durable=False)
+        return damaged
 
     def load(self) -> Streams:
         train, test = self.lists
         fingerprint = f"{train.fingerprint()} {test.fingerprint()} {self.stored_size}"
-        labels = (torch.from_numpy(part.labels) for part in (train, test))
-        readers = (_Squares(part, self.stored_size) for part in (train, test))
-        (read_train, read_test), (train_labels, test_labels) = readers, labels
-        return Streams(read_train, train_labels, read_test, test_labels, fingerprint, self.workers)
+        if self.checksums:
+            fingerprint += "".join(f" {self._checksum(part)}" for part in (train, test))
+        labels = [torch.from_numpy(part.labels) for part in (train, test)]
+        readers = [partial(read_squares, part, self.stored_size) for part in (train, test)]
+        return Streams(readers[0], labels[0], readers[1], labels[1], fingerprint, self.workers)
+
+    @property
+    def noted(self) -> dict[str, Any]:
+        train, test = self.lists
+        noted: dict[str, Any] = {"files": [len(train), len(test)], "classes": list(train.classes)}
+        if self.skip_damaged:
+            whole = list_folder(self.place, self._sets / ".lists")
+            noted["damaged"] = [f"{part.folder.name}/{part.name(i)}" for part in whole for i in self.damaged_of(part)]
+        return noted
 
     def pipeline(self, side: int) -> Pipeline:
         return InceptionPipeline(self.size, self._untouched_margin)
@@ -99,29 +149,72 @@ class ImageFolder(ImageDataModule):
             return self.keep
         values = 4 if self.randomization.randomizes_images else 1  # Gaussian pixels are 32-bit numbers
         needed = count * self.stored_size**2 * 3 * values
-        trainer = self.trainer
         processes, devices = 1, [torch.device("cpu")]
-        if trainer is not None:
-            processes, devices = trainer.num_devices, [*devices, trainer.strategy.root_device]
+        if self.trainer is not None:
+            processes, devices = self.trainer.num_devices, [*devices, self.trainer.strategy.root_device]
         there = [memory.available(device) for device in devices]
         return all(free is None or 4 * processes * needed <= free for free in there)
 
+    def _choose_training(self, available: int) -> tuple[Tensor, Tensor]:
+        if self.fraction is not None:
+            self.train_size = max(round(self.fraction * available), 1)
+        return super()._choose_training(available)
 
-class _Squares:
-    """Reads images of a list."""
-
-    def __init__(self, files: ImageList, side: int) -> None:
-        self.files = files
-        self.side = side
-
-    def __call__(self, index: Tensor) -> Stored:
-        images = np.empty((len(index), self.side, self.side, 3), np.uint8)
-        aspects = np.empty(len(index), np.float32)
-        for place, number in enumerate(index.tolist()):
-            images[place], aspects[place] = read_image(self.files.path(number), self.side)
-        return Stored(torch.from_numpy(images), torch.from_numpy(aspects))
+    def _checksum(self, files: ImageList) -> str:
+        digest = hashlib.sha256()
+        for content in read_ahead(partial(_sums, files), torch.arange(len(files)).split(100), self.workers):
+            digest.update(content)
+        return digest.hexdigest()
 
 
-def has_folders(folder: Path) -> bool:
-    """Whether a folder is there and has folders in it."""
-    return folder.is_dir() and any(entry.is_dir() for entry in os.scandir(folder) if not entry.name.startswith("."))
+def list_folder(place: Path, kept_in: Path) -> tuple[ImageList, ImageList]:
+    """The files of a folder's training set and test set.
+
+    Args:
+        place: The folder with `train` and `test` or `val`.
+        kept_in: Folder in which the lists are kept.
+
+    Raises:
+        UserError: A folder is missing, or the two have different classes.
+    """
+    if not (place / "train").is_dir():
+        raise UserError(f"{place} has no folder train. Expected {place}/train/CLASS/IMAGE.jpg.")
+    evaluated = next((place / name for name in EVALUATED if _has_folders(place / name)), None)
+    if evaluated is None:
+        raise UserError(f"{place} has no test set. Expected {place}/test or {place}/val, with the same classes.")
+    train, test = (kept_list(part, kept_in) for part in (place / "train", evaluated))
+    if train.classes != test.classes:
+        only = [
+            f"only {one.folder} has {', '.join(sorted(set(one.classes) - set(other.classes))[:3])}"
+            for one, other in ((train, test), (test, train))
+            if set(one.classes) - set(other.classes)
+        ]
+        raise UserError(f"The classes differ: {'; '.join(only)}. Both need the same class folders.")
+    return train, test
+
+
+def read_squares(files: ImageList, side: int, index: Tensor) -> Stored:
+    """Images of a list as squares, and their aspects."""
+    images = np.empty((len(index), side, side, 3), np.uint8)
+    aspects = np.empty(len(index), np.float32)
+    for place, number in enumerate(index.tolist()):
+        images[place], aspects[place] = read_image(files.path(number), side)
+    return Stored(torch.from_numpy(images), torch.from_numpy(aspects))
+
+
+def _damage(files: ImageList, side: int, index: Tensor) -> dict[int, str]:
+    damaged = {}
+    for number in index.tolist():
+        try:
+            read_image(files.path(number), side)
+        except DamagedImage as error:
+            damaged[number] = error.reason
+    return damaged
+
+
+def _sums(files: ImageList, index: Tensor) -> bytes:
+    return b"".join(hashlib.sha256(files.path(number).read_bytes()).digest() for number in index.tolist())
+
+
+def _has_folders(folder: Path) -> bool:
+    return folder.is_dir() and any(entry.is_dir() for entry in os.scandir(folder) if entry.name[0] != ".")

@@ -2,14 +2,18 @@
 
 import hashlib
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import IO, Any, Self
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rethink.errors import UserError
+from rethink.files import write_atomically
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")  # as torchvision's
 
@@ -20,7 +24,8 @@ class ImageList:
 
     folder: with the class folders. classes: their names, sorted. names: of all files relative to `folder`, one after
     another, as the file system writes them. ends: (n,) int64, where each name ends. labels: (n,) int64. sizes: (n,)
-    int64, bytes. others: number of files that are no images by their names.
+    int64, bytes. origin: (n,) int64, the place of each file in the list of the whole folder. others: number of files
+    that are no images by their names.
     """
 
     folder: Path
@@ -29,6 +34,7 @@ class ImageList:
     ends: NDArray[np.int64]
     labels: NDArray[np.int64]
     sizes: NDArray[np.int64]
+    origin: NDArray[np.int64]
     others: int = 0
 
     def __len__(self) -> int:
@@ -36,7 +42,7 @@ class ImageList:
 
     def name(self, index: int) -> str:
         """Name of a file relative to the folder."""
-        return os.fsdecode(self.names[self.ends[index - 1] if index else 0 : self.ends[index]])
+        return os.fsdecode(self._bytes(index))
 
     def path(self, index: int) -> Path:
         """Path of a file."""
@@ -49,41 +55,83 @@ class ImageList:
             digest.update(content)
         return digest.hexdigest()
 
-    def chosen(self, index: NDArray[np.int64], classes: Sequence[int] | None = None) -> "ImageList":
-        """Some of the files, in this order.
+    def without(self, index: set[int]) -> "ImageList":
+        """All but some of the files."""
+        return self._chosen(np.setdiff1d(np.arange(len(self)), np.array(sorted(index), np.int64)))
 
-        Args:
-            index: (m,) of the files.
-            classes: The classes that are left, in their order, which become 0, 1, and so on. Default: all.
-        """
-        names = [self.names[self.ends[i - 1] if i else 0 : self.ends[i]] for i in index]
-        labels, kept = self.labels[index], self.classes
-        if classes is not None:
-            number = np.full(len(kept), -1)
-            number[list(classes)] = np.arange(len(classes))
-            labels, kept = number[labels], tuple(kept[c] for c in classes)
+    def of_classes(self, kept: NDArray[np.int64]) -> "ImageList":
+        """The files of some classes, (k,) sorted, which become the classes 0 to k - 1."""
+        number = np.full(len(self.classes), -1)
+        number[kept] = np.arange(len(kept))
+        few = self._chosen(np.flatnonzero(number[self.labels] >= 0))
+        return replace(few, classes=tuple(self.classes[c] for c in kept), labels=number[few.labels])
+
+    def save(self, file: IO[bytes], **more: Any) -> None:
+        """Writes it, and other arrays beside it."""
+        arrays = {name: getattr(self, name) for name in ("ends", "labels", "sizes", "origin")}
+        names, classes = np.frombuffer(self.names, np.uint8), "/".join(self.classes).encode(errors="surrogateescape")
+        np.savez(file, **arrays, names=names, classes=np.frombuffer(classes, np.uint8), others=self.others, **more)
+
+    @classmethod
+    def read(cls, arrays: Mapping[str, Any], folder: Path) -> Self:
+        """What `save` has written."""
+        classes = arrays["classes"].tobytes().decode(errors="surrogateescape").split("/")
+        same = {name: arrays[name] for name in ("ends", "labels", "sizes", "origin")}
+        return cls(folder, tuple(classes), arrays["names"].tobytes(), **same, others=int(arrays["others"]))
+
+    def _chosen(self, index: NDArray[np.int64]) -> "ImageList":
+        names = [self._bytes(i) for i in index.tolist()]
         ends = np.cumsum([len(name) for name in names], dtype=np.int64)
-        return ImageList(self.folder, kept, b"".join(names), ends, labels, self.sizes[index], self.others)
+        same = {name: getattr(self, name)[index] for name in ("labels", "sizes", "origin")}
+        return replace(self, names=b"".join(names), ends=ends, **same)
+
+    def _bytes(self, index: int) -> bytes:
+        return self.names[int(self.ends[index - 1]) if index else 0 : int(self.ends[index])]
 
 
-def scan(folder: Path) -> ImageList:
-    """Lists the images of a folder with a folder for each class, subfolders included.
+def kept_list(folder: Path, kept_in: Path) -> ImageList:
+    """The list of a folder as `scan` gives it, from a file if no folder within has changed since it was written.
+
+    A folder changes when a file comes, goes or gets another name; a file that is written over is not noticed.
+
+    Args:
+        folder: With the class folders.
+        kept_in: Folder of such files. Where nothing can be written, the list is made anew each time.
+    """
+    key = hashlib.sha256(os.fsencode(folder.absolute())).hexdigest()[:16]
+    file = kept_in / f"{key}.npz"
+    with suppress(OSError, ValueError, KeyError, BadZipFile), np.load(file) as arrays:  # or none yet, or cut off
+        names = arrays["folders"].tobytes().split(b"\0")
+        if arrays["changed"].tolist() == [_changed(folder, name) for name in names]:
+            return ImageList.read(arrays, folder)
+    files, folders = scan(folder)
+    with suppress(OSError, UserError):
+        joined, changed = np.frombuffer(b"\0".join(folders), np.uint8), np.array([*folders.values()], np.int64)
+        write_atomically(file, lambda stream: files.save(stream, folders=joined, changed=changed), durable=False)
+    return files
+
+
+def scan(folder: Path) -> tuple[ImageList, dict[bytes, int]]:
+    """Lists the images of a folder with a folder for each class, subfolders included, and when all these were changed.
 
     Hidden files are passed over, as are files whose names do not end like an image's; the latter are counted.
 
     Raises:
         UserError: It has no class folders, or one without an image; or it cannot be read.
     """
+    parts: list[bytes] = []
+    sizes: list[int] = []
+    labels: list[NDArray[np.int64]] = []
+    others = 0
     try:
+        folders = {b".": _changed(folder, b".")}  # before they are read: what changes meanwhile is seen the next time
         with os.scandir(folder) as entries:
-            classes = tuple(sorted(entry.name for entry in entries if _visible(entry) and entry.is_dir()))
+            classes = tuple(sorted(entry.name for entry in entries if entry.name[0] != "." and entry.is_dir()))
         if not classes:
             raise UserError(f"{folder} has no class folders. Expected {folder}/CLASS/IMAGE.jpg for each class.")
-        parts: list[bytes] = []
-        sizes: list[int] = []
-        labels, others = [], 0
         for label, name in enumerate(classes):
-            files, other = _files(os.fsencode(folder / name), os.fsencode(name))
+            files: list[tuple[bytes, int]] = []
+            others += _list_into(files, folders, folder, os.fsencode(name))
             if not files:
                 raise UserError(
                     f"{folder / name} has no images, files that end in {', '.join(EXTENSIONS[:3])} and the like. "
@@ -92,34 +140,35 @@ def scan(folder: Path) -> ImageList:
             files.sort()
             parts.extend(file for file, _ in files)
             sizes.extend(size for _, size in files)
-            labels.append(np.full(len(files), label))
-            others += other
+            labels.append(np.full(len(files), label, np.int64))
     except OSError as error:
-        raise UserError(f"{error.filename or folder} cannot be read: {error.strerror}.") from error
+        place = os.fsdecode(error.filename) if error.filename else folder
+        raise UserError(f"{place} cannot be read: {error.strerror}.") from error
     ends = np.cumsum(np.fromiter(map(len, parts), np.int64, len(parts)))
-    return ImageList(folder, classes, b"".join(parts), ends, np.concatenate(labels), np.array(sizes, np.int64), others)
+    every = np.arange(len(parts))
+    described = (folder, classes, b"".join(parts), ends, np.concatenate(labels), np.array(sizes, np.int64), every)
+    return ImageList(*described, others=others), folders
 
 
-def _files(folder: bytes, name: bytes) -> tuple[list[tuple[bytes, int]], int]:
-    """(name, size) of the images of a folder, and how many other files it has."""
-    files, others = [], 0
-    with os.scandir(folder) as entries:
+def _list_into(files: list[tuple[bytes, int]], folders: dict[bytes, int], top: Path, name: bytes) -> int:
+    """Adds (name, size) of a folder's images, and the folders; gives how many other files there are."""
+    folders[name] = _changed(top, name)
+    others = 0
+    with os.scandir(os.fsencode(top) + b"/" + name) as entries:
         for entry in entries:
-            if not _visible(entry):
+            if entry.name.startswith(b"."):
                 continue
             if entry.name.lower().endswith(_ENDINGS):
                 files.append((name + b"/" + entry.name, entry.stat().st_size))
             elif entry.is_dir():
-                within, beside = _files(entry.path, name + b"/" + entry.name)
-                files += within
-                others += beside
+                others += _list_into(files, folders, top, name + b"/" + entry.name)
             else:
                 others += 1
-    return files, others
+    return others
+
+
+def _changed(top: Path, name: bytes) -> int:
+    return os.stat(os.fsencode(top) + b"/" + name).st_mtime_ns
 
 
 _ENDINGS = tuple(extension.encode() for extension in EXTENSIONS)
-
-
-def _visible(entry: "os.DirEntry[str] | os.DirEntry[bytes]") -> bool:
-    return not os.fsencode(entry.name).startswith(b".")

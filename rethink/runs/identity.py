@@ -34,7 +34,7 @@ _INERT = {
 }
 _SET_BY_THE_RUN = {"seed", "image_shape", "num_classes"}  # links: the seed counts once, the rest follows from the data
 _TRUE = {"class_path": "rethink.randomization.TrueLabels"}
-_INERT_DATA = {"root", "steps_per_call", "randomization", "seed", "resident", "workers"}
+_INERT_DATA = {"root", "steps_per_call", "randomization", "seed", "resident", "workers", "checksums"}
 
 
 def identity(config: Config) -> Config:
