@@ -133,11 +133,11 @@ def test_a_run_that_was_cut_short_is_no_finished_one_and_goes_on(within, runs, c
 
 
 @pytest.mark.parametrize("options", [["--trainer.max_epochs", "0"], ["--trainer.limit_train_batches", "0"]])
-def test_a_run_that_trained_nothing_is_not_finished(options, runs, capsys):
+def test_a_run_that_would_train_nothing_is_refused(options, runs, capsys):
     with pytest.raises(SystemExit):
         main([*FIT, *options])
-    assert "cut short before its first epoch ended" in capsys.readouterr().err
-    assert not list(runs.glob("*/record.json"))
+    assert "0 trains nothing" in capsys.readouterr().err
+    assert not list(runs.glob("*"))
 
 
 def test_early_stopping_is_a_rule_that_was_asked_for(runs):

@@ -59,7 +59,9 @@ class History(Measurement):
         self.journal.begin_evaluation()
 
     def measure(self, trainer: Trainer, epoch: int, step: int, metrics: dict[str, float]) -> None:
-        row = self.journal.add(epoch, step, metrics, len(training_set(trainer)))
+        loader: Any = trainer.train_dataloader
+        images = trainer.num_training_batches * loader.steps_per_call * loader.batch_size
+        row = self.journal.add(epoch, step, metrics, min(images, len(training_set(trainer))))
         self.write(trainer)
         for logger in trainer.loggers:  # they mirror the history, whole, against the optimizer step
             logger.log_metrics({k: v for k, v in row.items() if k != "step" and math.isfinite(v)}, step)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from itertools import repeat
 
 import torch
@@ -12,20 +12,29 @@ from rethink import randomness
 from rethink.data.split import Split, SplitBatch, Stored
 
 
-@dataclass(frozen=True)
 class Block:
     """Consecutive batches of an epoch, trained in one call of `training_step` and made one after another.
 
-    positions: for each batch, (b,) int64 places in the split of the examples of this rank.
-    sizes: for each batch, the number of its examples over all ranks.
-    ahead: gives the images of these batches, and then of the next block's, where they are read ahead.
+    No dataclass: into those Lightning looks, to convert every tensor in them to the precision of the network.
+
+    Args:
+        split: What they are of.
+        epoch: Of the augmentation's draws.
+        positions: For each batch, (b,) int64 places in the split of the examples of this rank.
+        sizes: For each batch, the number of its examples over all ranks.
+        ahead: Gives the images of these batches, and then of the next block's, where they are read ahead.
     """
 
-    split: Split
-    epoch: int
-    positions: tuple[Tensor, ...]
-    sizes: tuple[int, ...]
-    ahead: Iterator[Stored | None] = field(default_factory=lambda: repeat(None), compare=False, repr=False)
+    def __init__(
+        self,
+        split: Split,
+        epoch: int,
+        positions: tuple[Tensor, ...],
+        sizes: tuple[int, ...],
+        ahead: Iterator[Stored | None] | None = None,
+    ) -> None:
+        self.split, self.epoch, self.positions, self.sizes = split, epoch, positions, sizes
+        self.ahead = ahead or repeat(None)
 
     def __len__(self) -> int:
         return len(self.positions)
@@ -37,7 +46,7 @@ class Block:
     def to(self, device: torch.device, non_blocking: bool = False) -> "Block":
         """The same block on a device (Lightning calls this)."""
         positions = tuple(p.to(device, non_blocking=non_blocking) for p in self.positions)
-        return replace(self, split=self.split.to(device), positions=positions)
+        return Block(self.split.to(device), self.epoch, positions, self.sizes, self.ahead)
 
 
 @dataclass(frozen=True)
@@ -54,6 +63,7 @@ class TrainingBatches:
         rank, ranks: This process and how many there are.
         position: Gives (epoch, blocks done) when an iteration begins.
         leave_out: Place in the split of an example that its batch goes without; all else stays as it is.
+        in_order: The examples in the order of the split, in every epoch: for `overfit_batches`.
     """
 
     split: Split
@@ -64,6 +74,7 @@ class TrainingBatches:
     ranks: int
     position: Callable[[], tuple[int, int]]
     leave_out: int | None = None
+    in_order: bool = False
 
     @property
     def steps(self) -> int:
@@ -76,7 +87,7 @@ class TrainingBatches:
     def __iter__(self) -> Iterator[Block]:
         epoch, done = self.position()
         order = randomness.permutation(randomness.key(self.seed, "order", epoch), len(self.split))
-        batches = randomness.tensor(order).split(self.batch_size)
+        batches = (torch.arange(len(order)) if self.in_order else randomness.tensor(order)).split(self.batch_size)
         if self.leave_out is not None:
             batches = tuple(batch[batch != self.leave_out] for batch in batches)
         own = [batch[self.rank :: self.ranks].clone() for batch in batches[done * self.steps_per_call :]]

@@ -61,7 +61,7 @@ class ImageDataModule(LightningDataModule):
             batch is trained on the others. It is still evaluated with the training set.
         seed: Seed of the batch order. Default: that of `seed_everything`.
         steps_per_call: Optimizer steps in one call of `training_step`, hence between two points at which the run can
-            be saved. Does not change the result.
+            be saved. Does not change the result. Where the trainer counts batches, as for a limit of them, it is 1.
         evaluation_batch_size: Images that are evaluated together. 500 fit the caches of a CPU and fill a GPU at these
             sizes of images.
         root: Folder of the data sets. Default: $RETHINK_DATA, or data/.
@@ -156,14 +156,16 @@ class ImageDataModule(LightningDataModule):
 
     def train_dataloader(self) -> TrainingBatches:
         """Blocks of index batches of the randomized training set."""
+        trainer = self.trainer
         return TrainingBatches(
             self.splits["train"],
             self.batch_size,
             self.seed,
-            self.steps_per_call,
+            1 if trainer is not None and lightning_internals.counts_batches(trainer) else self.steps_per_call,
             *self._ranks(),
             position=lambda: lightning_internals.position(self._trainer()),
             leave_out=self.leave_out,
+            in_order=trainer is not None and lightning_internals.overfits(trainer),
         )
 
     def val_dataloader(self) -> list[EvaluationBatches]:

@@ -124,15 +124,19 @@ class Split(ABC):
         return digest.hexdigest()
 
 
-@dataclass(frozen=True)
 class SplitBatch:
-    """Examples of a split; a Batch."""
+    """Examples of a split; a Batch, and no dataclass, as a Block is none.
 
-    split: Split
-    positions: Tensor
-    epoch: int
-    size: int
-    ahead: Stored | None = None
+    Args:
+        split: What they are of.
+        positions: (b,) int64 places in it.
+        epoch: Of the augmentation's draws.
+        size: Number of examples over all ranks.
+        ahead: Their images, where they were read ahead.
+    """
+
+    def __init__(self, split: Split, positions: Tensor, epoch: int, size: int, ahead: Stored | None = None) -> None:
+        self.split, self.positions, self.epoch, self.size, self.ahead = split, positions, epoch, size, ahead
 
     @property
     def name(self) -> str:
@@ -166,7 +170,7 @@ class SplitBatch:
     def to(self, device: torch.device, non_blocking: bool = False) -> "SplitBatch":
         """The same batch on a device (Lightning calls this)."""
         positions = self.positions.to(device, non_blocking=non_blocking)
-        return replace(self, split=self.split.to(device), positions=positions)
+        return SplitBatch(self.split.to(device), positions, self.epoch, self.size, self.ahead)
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from rethink.training import lightning_internals
 from rethink.training.metrics import OnlineMean
 from rethink.training.recipes import SGD, Recipe
 from rethink.training.recipes.recipe import STEPS_PER_PAPER_EPOCH, refuse_unused
+from rethink.training.refusals import refuse_impossible
 from rethink.training.step import sgd_step
 
 _RECIPE_OPTIONS = ("learning_rate", "momentum", "decay", "decay_steps", "staircase")
@@ -174,7 +175,7 @@ class Classifier(EvaluatedModule):
             result = sgd_step(
                 self.network,
                 optimizer,
-                batch.prepare(self.switches),
+                batch.prepare(self.switches).to(self.dtype),
                 labels,
                 weight=ranks / batch.size,
                 # Lightning's backward is what averages over processes; alone it would only cost time.
@@ -213,6 +214,8 @@ class Classifier(EvaluatedModule):
 
     def setup(self, stage: str) -> None:
         """Draws the weights that training starts from, once."""
+        if stage == "fit":
+            refuse_impossible(self.trainer)
         if not self._weights_drawn:
             self._weights_drawn = True
             self.draw_initial_weights()

@@ -51,7 +51,7 @@ class EvaluatedModule(LightningModule):
             layer.own_moments = self.evaluation_statistics == "batch"
         if self.evaluation_statistics == "recomputed":
             images = training_images(train, self.switches, self.statistics_size, batch_size, self.seed)
-            recompute(self.evaluated, images)
+            recompute(self.evaluated, (batch.to(self.dtype) for batch in images))
 
     def on_validation_epoch_start(self) -> None:
         """Starts from zero, also after an interrupted evaluation."""
@@ -105,7 +105,7 @@ class EvaluatedModule(LightningModule):
         return {name: column.cpu() for name, column in columns.items()}
 
     def _logits(self, batch: Batch) -> Tensor:
-        logits: Tensor = self.evaluated(batch.prepare(self.switches.for_evaluation))
+        logits: Tensor = self.evaluated(batch.prepare(self.switches.for_evaluation).to(self.dtype))
         return logits
 
     def _note(self, name: str, measured: dict[str, float]) -> None:

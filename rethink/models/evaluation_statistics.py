@@ -68,7 +68,7 @@ def recompute(network: nn.Module, batches: Iterable[Tensor]) -> None:
                 total.append(torch.stack([mean, variance + mean.square()]))
     for layer, total in zip(layers, sums, strict=True):
         mean, square = torch.stack(total).mean(0)
-        layer.moments = mean.float(), (square - mean.square()).float()
+        layer.moments = mean.to(layer.running_mean), (square - mean.square()).to(layer.running_mean)
 
 
 def training_images(split: Split, switches: Switches, size: int, batch_size: int, seed: int) -> Iterator[Tensor]:

@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, get_args
 
 import torch
+import yaml
 from jsonargparse.typing import PositiveFloat
 from lightning.pytorch import Callback
+from lightning.pytorch.callbacks.timer import Interval
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
 import rethink.callbacks
@@ -23,9 +25,10 @@ from rethink.discovery import subclasses
 from rethink.errors import UserError
 from rethink.models import Classifier
 from rethink.running.messages import Parser, require_complete, root_cause
-from rethink.running.trainer import trainer_options
+from rethink.running.trainer import callback, trainer_options
+from rethink.training.refusals import refuse_unrecorded
 
-Precision = Literal["auto", "32-true", "bf16-mixed", "bf16-true", "64-true"]
+Precision = Literal["auto", "32-true", "bf16-mixed", "bf16-true", "16-true", "64-true"]
 
 _CALLBACKS: dict[str, type[Callback]] = {
     "convergence": Convergence,
@@ -36,6 +39,9 @@ _CALLBACKS: dict[str, type[Callback]] = {
     "progress": ProgressDisplay,
     "checkpoint": RunCheckpoint,
 }
+# The default of an option of Timer; jsonargparse writes configurations as plain YAML.
+yaml.SafeDumper.add_representer(Interval, lambda dumper, value: dumper.represent_str(value.value))
+
 _LINKED = {
     "--model.seed": "use --seed_everything",
     "--data.seed": "use --seed_everything, or --data.randomization.seed and --data.subset_seed",
@@ -120,8 +126,8 @@ class RunCLI(LightningCLI):
         )
         parser.add_argument("--group", type=str | None, default=None, help="W&B group, such as the experiment.")
         parser.add_argument("--tags", type=list[str], default=[], help="W&B tags.")
-        for key, callback in _CALLBACKS.items():
-            parser.add_lightning_class_args(callback, key)
+        for key, kind in _CALLBACKS.items():
+            parser.add_lightning_class_args(kind, key)
         for key in ("model", "data"):
             parser.link_arguments("seed_everything", f"{key}.init_args.seed")
         for key in ("image_shape", "num_classes"):
@@ -151,8 +157,18 @@ class RunCLI(LightningCLI):
                 f"--trainer.precision {trainer.precision}: float16 needs a scaled loss, which the steps here do not "
                 f"have. Use --precision with one of {', '.join(get_args(Precision))}."
             )
-        if trainer.limit_train_batches or trainer.overfit_batches or trainer.val_check_interval:
-            data.init_args.steps_per_call = 1  # Lightning counts calls: so that these count steps
+        precisions = {self.options.precision, trainer.precision} - {"auto", None}
+        if len(precisions) > 1:
+            raise UserError(
+                f"--precision {self.options.precision} and --trainer.precision {trainer.precision}: one of them is "
+                "enough, and they say two things."
+            )
+        for name in ("barebones", "enable_checkpointing"):
+            if trainer[name] is not None and trainer[name] == (name == "barebones"):
+                raise UserError(
+                    f"--trainer.{name} {str(trainer[name]).lower()}: a run keeps a record, and the checkpoint from "
+                    "which it goes on after a kill. A Trainer of your own in Python has neither."
+                )
         most = max(16, 2 * (os.cpu_count() or 1))
         if not torch.cuda.is_available() and str(trainer.devices).isdigit() and int(trainer.devices) > most:
             raise UserError(
@@ -188,13 +204,18 @@ class RunCLI(LightningCLI):
         self._folder = folder
         try:
             super().instantiate_classes()
+            if self._command == "fit" and not self.options.trainer.fast_dev_run:
+                refuse_unrecorded(self.trainer)
         except (ValueError, ModuleNotFoundError) as error:
             raise UserError(root_cause(error)) from error
 
     def instantiate_trainer(self, **kwargs: Any) -> Any:
         """Makes the trainer with what it needs here."""
         chosen = self._get(self.config_init, "trainer")
-        return super().instantiate_trainer(**kwargs, **trainer_options(chosen, self.options.precision, self._folder))
+        trainer = super().instantiate_trainer(**kwargs, **trainer_options(chosen, self.options.precision, self._folder))
+        if chosen["enable_progress_bar"] is False:
+            callback(trainer, ProgressDisplay).disable()
+        return trainer
 
     def method_arguments(self) -> dict[str, Any]:
         """What the trainer's method of this command is called with."""

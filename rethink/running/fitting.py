@@ -10,6 +10,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException
 
 from rethink.callbacks.checkpoint import RunCheckpoint
+from rethink.callbacks.measurement import data_of
 from rethink.callbacks.record import Record
 from rethink.cluster import preemption, slurm
 from rethink.cluster.lease import Lease
@@ -24,6 +25,7 @@ from rethink.runs.run import Run
 from rethink.runs.weights import final_weights, lacks_weights
 from rethink.training import lightning_internals
 from rethink.training.checkpoints import find_checkpoint
+from rethink.training.refusals import refuse_unmeasured
 
 _LOST = r"[Tt]imed out[^\n]*|Connection (?:closed|reset) by peer"  # gloo's words and NCCL's for a rank that is gone
 
@@ -166,6 +168,7 @@ class _Announcement(Callback):
         self.path, self.config, self.line = path, config, line
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        refuse_unmeasured(trainer, [*data_of(trainer).splits])
         if trainer.is_global_zero:
             write_text(self.path, self.config)
             print(self.line)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
+from lightning.fabric.plugins import CheckpointIO, ClusterEnvironment, Precision
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
 from lightning.pytorch import Callback, Trainer
@@ -39,9 +40,16 @@ def trainer_options(chosen: Mapping[str, Any], precision: str, folder: Path) -> 
     options: dict[str, Any] = {"default_root_dir": str(folder)}
     if chosen["accelerator"] == "auto" and torch.backends.mps.is_available():
         options["accelerator"] = "cpu"  # Apple's GPU has no float64, in which the metrics are summed
-    if chosen["plugins"] is None:
-        options["plugins"] = [VerifiedCheckpointIO(), *cluster_environment()]
-    if chosen["precision"] is None:
+    if chosen["enable_progress_bar"] is False:
+        options["enable_progress_bar"] = True  # the display is there, and shows nothing
+    plugins = chosen["plugins"] if isinstance(chosen["plugins"], list) else [chosen["plugins"]]
+    plugins = [plugin for plugin in plugins if plugin is not None]
+    if any(isinstance(plugin, CheckpointIO) for plugin in plugins):
+        raise UserError("--trainer.plugins: the checkpoints of a run are written whole, with a digest, by its own.")
+    if not any(isinstance(plugin, ClusterEnvironment) for plugin in plugins):
+        plugins += cluster_environment()
+    options["plugins"] = [VerifiedCheckpointIO(), *plugins]
+    if chosen["precision"] is None and not (precision == "auto" and any(isinstance(p, Precision) for p in plugins)):
         gpu = chosen["accelerator"] in ("auto", "gpu", "cuda") and torch.cuda.is_available()
         options["precision"] = probe(torch.device("cuda" if gpu else "cpu")) if precision == "auto" else precision
     return options

@@ -21,10 +21,11 @@ ONLY_MEASURES = "only_measures"
 
 # What of the trainer can be set freely without a new run.
 _INERT_TRAINER = {
-    *("accelerator", "strategy", "devices", "num_nodes", "plugins", "sync_batchnorm", "use_distributed_sampler"),
+    *("accelerator", "strategy", "devices", "num_nodes", "sync_batchnorm", "use_distributed_sampler"),
     *("logger", "log_every_n_steps", "enable_progress_bar", "enable_model_summary", "profiler", "barebones"),
     *("default_root_dir", "enable_checkpointing", "num_sanity_val_steps", "inference_mode"),
     *("deterministic", "benchmark", "detect_anomaly", "enable_autolog_hparams", "model_registry"),
+    *("limit_test_batches", "limit_predict_batches"),  # of a finished run
 }
 # What of the command line says where and how, and not what.
 _INERT = {
@@ -123,13 +124,24 @@ def _randomization(spec: Config) -> list[Any]:
 
 
 def _trainer(options: Config) -> Config:
-    chosen = _chosen("lightning.pytorch.Trainer", options, _INERT_TRAINER | {"callbacks"})
+    chosen = _chosen("lightning.pytorch.Trainer", options, _INERT_TRAINER | {"callbacks", "plugins"})
+    plugins = options.get("plugins") or []
+    plugins = [_described(plugin) for plugin in (plugins if isinstance(plugins, list) else [plugins])]
+    if plugins := [plugin for plugin in plugins if _computes(plugin)]:
+        chosen["plugins"] = plugins
     callbacks = [
         [_name(spec["class_path"]), _options(spec, set())]
         for spec in options.get("callbacks") or []
         if not only_measures(_class(spec["class_path"]))
     ]
     return chosen | ({"callbacks": callbacks} if callbacks else {})
+
+
+def _computes(plugin: Any) -> bool:
+    """Whether a plugin of the trainer is its precision, and neither its cluster nor how it writes checkpoints."""
+    from lightning.fabric.plugins import Precision  # here: as below
+
+    return isinstance(plugin, dict) and issubclass(_class(plugin["class"]), Precision)
 
 
 def only_measures(kind: type) -> bool:

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from lightning.pytorch import Callback, Trainer
+from lightning.pytorch.callbacks import DeviceStatsMonitor, LearningRateMonitor, ThroughputMonitor, WeightAveraging
 from lightning.pytorch.strategies.launchers import _MultiProcessingLauncher
 
 
@@ -38,6 +39,23 @@ def position(trainer: Trainer) -> tuple[int, int]:
 def ends_epoch(trainer: Trainer) -> bool:
     """Whether the block just trained is the last of its epoch, which `max_steps` may cut off."""
     return trainer.is_last_batch or trainer.global_step == trainer.max_steps
+
+
+def overfits(trainer: Trainer) -> bool:
+    """Whether it is to train on the same few batches in every epoch."""
+    return bool(trainer.overfit_batches)  # type: ignore[attr-defined]
+
+
+def counts_batches(trainer: Trainer) -> bool:
+    """Whether the trainer or a callback of it counts calls of `training_step`, which then have to be steps."""
+    counting = (LearningRateMonitor, DeviceStatsMonitor, ThroughputMonitor, WeightAveraging)
+    return (
+        trainer.limit_train_batches != 1.0
+        or overfits(trainer)
+        or trainer.val_check_interval != 1.0
+        or trainer.check_val_every_n_epoch is None
+        or any(isinstance(c, counting) or getattr(c, "_every_n_train_steps", 0) for c in callbacks_of(trainer))
+    )
 
 
 def leave_signals_alone(trainer: Trainer) -> None:

@@ -1,6 +1,7 @@
 """Evaluation of a network on a split: torchmetrics, weighted by examples, synchronized over ranks without padding."""
 
 import math
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -36,7 +37,7 @@ class Evaluation(Metric):
 
     def update(self, logits: Tensor, labels: Tensor, true_labels: Tensor, corrupted: Tensor) -> None:
         """Adds examples: logits (b, K), given and true labels (b,) int64, corrupted (b,) bool."""
-        logits = logits.float()
+        logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
         predicted = logits.argmax(1)
         right, truly_right = predicted == labels, predicted == true_labels
         self.count += len(labels)
@@ -80,6 +81,13 @@ class OnlineMean(Metric):
         self.add_state("loss", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
         self.add_state("count", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
         self.add_state("correct", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], exclude_state: Sequence[str] = "") -> "OnlineMean":
+        """Moves the sums with the network, but not to its precision: bfloat16 could not sum a thousand losses."""
+        loss = self.loss
+        super()._apply(fn, exclude_state)
+        self.loss, self._defaults["loss"] = loss.to(self.device), torch.zeros_like(loss, device=self.device)
+        return self
 
     def update(self, losses: Tensor, corrects: Tensor, count: int) -> None:
         """Adds batches: their summed losses (b,), their numbers of correct predictions (b,), and all their examples."""

@@ -17,7 +17,7 @@ def sgd_step(
     backward: Callable[[Tensor], None] = Tensor.backward,
     label_smoothing: float = 0.0,
 ) -> tuple[Tensor, Tensor]:
-    """Forward, cross-entropy in float32, backward, update.
+    """Forward, cross-entropy in float32 (float64 where the network is), backward, update.
 
     Args:
         network: (B, C, H, W) -> logits (B, K).
@@ -31,7 +31,8 @@ def sgd_step(
     Returns:
         Summed loss and number of correct predictions, on the device, from before the update.
     """
-    logits = network(images).float()
+    logits = network(images)
+    logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
     loss = F.cross_entropy(logits, labels, reduction="sum", label_smoothing=label_smoothing)
     optimizer.zero_grad()
     backward(loss * weight)
