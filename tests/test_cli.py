@@ -1,9 +1,5 @@
 """The command line, for real, in process: a run is one folder, found again by what it is."""
 
-import subprocess
-import sys
-import time
-
 import pytest
 import yaml
 
@@ -126,17 +122,6 @@ def test_help_lists_the_options(capsys):
         "--convergence.stop_rule",
     ):
         assert option in output
-
-
-@pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["show"]])
-def test_light_commands_start_without_torch(arguments, runs):
-    code = (
-        f"import sys; from rethink.cli import main; main({arguments!r}); "
-        "heavy = {'torch', 'lightning', 'numpy'} & set(sys.modules); assert not heavy, heavy"
-    )
-    start = time.monotonic()
-    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
-    assert time.monotonic() - start < 5  # a third of a second on a quiet machine
 
 
 # Loggers as Lightning users know them.

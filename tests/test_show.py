@@ -3,13 +3,16 @@
 import json
 import os
 import shutil
-from functools import partial
+from dataclasses import replace
 
 import pytest
-from rich.console import Console
 
-from rethink.cli import main, show
-from rethink.cli.show import curve
+from rethink.cli import main
+from rethink.cli.show_run import curve
+from rethink.runs.setting import Setting
+from rethink.runs.summary import Summary
+from rethink.sweep.jobs import PlannedAnalysis, PlannedRun
+from rethink.sweep.plan import Plan
 
 HISTORY = """\
 epoch,step,train/loss,train/accuracy,test/accuracy
@@ -153,8 +156,7 @@ def test_the_newest_run_comes_first_and_the_list_fits_the_screen(two_runs, capsy
 
 
 def test_eighty_columns_are_enough(two_runs, capsys, monkeypatch):
-    narrow = partial(Console, width=80, highlight=False, force_terminal=True, color_system=None)
-    monkeypatch.setattr(show, "_console", lambda table_width: narrow())
+    monkeypatch.setenv("COLUMNS", "80")
     main(["show"])
     lines = capsys.readouterr().out.splitlines()
     assert max(map(len, lines)) <= 80
@@ -162,14 +164,15 @@ def test_eighty_columns_are_enough(two_runs, capsys, monkeypatch):
     assert "aa11bb22cc33 MLP 1x512 50,000 3 100.00 % 7\nPartiallyCorruptedLabels p=0.4 converged 12.00 %" in text
 
 
-def test_thousands_of_runs_are_not_read(two_runs, capsys, monkeypatch):
+def test_of_thousands_of_runs_those_on_the_screen_are_read(two_runs, capsys, monkeypatch):
     for number in range(2000):
         (two_runs / f"x{number}").mkdir()
         (two_runs / f"x{number}" / "config.yaml").touch()
     opened = []
-    monkeypatch.setattr(show, "_row", lambda folder, damage: opened.append(folder) or ["-"] * 8)
+    summary = Summary(two_runs, record("aa11bb22cc33"), {})
+    monkeypatch.setattr(Summary, "of", lambda folder: opened.append(folder) or summary)
     main(["show"])
-    assert len(opened) < 100
+    assert 0 < len(opened) < 100
 
 
 @pytest.mark.parametrize("file", ["record.json", "config.yaml"])
@@ -185,3 +188,120 @@ def test_a_file_of_another_shape_hides_nothing(two_runs, capsys, file, text):
     assert "damaged" in output
     assert "bb11bb22cc33" in errors
     assert output.count("aa") >= 2
+
+
+# Filters, order, comparison.
+
+
+def finished(root, run_id, architecture="MLP", weight_decay=0.0, test=0.5, outcome="converged", age=0):
+    """A finished run with its identity in the record, as it is written today; `age` in seconds."""
+    content = record(run_id)
+    options = {"weight_decay": weight_decay} if weight_decay else {}
+    content["identity"] = {
+        "seed": 7,
+        "model": [architecture, options],
+        "data": ["CIFAR10", {}],
+        "randomization": ["PartiallyCorruptedLabels", {"probability": 0.4}],
+    }
+    content["config"] = {"model": {"init_args": {"weight_decay": weight_decay, "dropout": 0.5}}}
+    content["model"] = {"class": architecture, "parameters": 1, "init_args": {"weight_decay": weight_decay}}
+    content |= {"outcome": outcome, "final": content["final"] | {"test/accuracy": test}}
+    folder = root / run_id
+    folder.mkdir(parents=True)
+    (folder / "history.csv").write_text(HISTORY)
+    (folder / "record.json").write_text(json.dumps(content))
+    os.utime(folder / "record.json", (1000 - age, 1000 - age))
+    return folder
+
+
+@pytest.fixture
+def several(runs):
+    """Three finished runs, the newest first, and one that was begun."""
+    finished(runs, "a0" * 6, test=0.3)
+    finished(runs, "b0" * 6, weight_decay=5e-4, test=0.5, outcome="not converged", age=1)
+    finished(runs, "c0" * 6, architecture="SmallInception", test=0.1, age=2)
+    (runs / ("d0" * 6)).mkdir()
+    (runs / ("d0" * 6) / "config.yaml").write_text("model: {class_path: a.MLP}\ndata: {class_path: a.CIFAR10}\n")
+    os.utime(runs / ("d0" * 6) / "config.yaml", (1, 1))
+    return runs
+
+
+def listed(capsys):
+    """The first letters of the runs that were listed."""
+    return "".join(line[0] for line in capsys.readouterr().out.splitlines() if line[1:2] == "0")
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ([], "abcd"),
+        (["outcome=finished"], "abc"),
+        (["outcome=unfinished"], "d"),
+        (["outcome=converged", "outcome=unfinished"], "acd"),
+        (["mlp 1x512", "outcome=finished"], "ab"),
+        (["MLP 1x512", "inception", "outcome=finished"], "abc"),
+        (["outcome=finished", "model.weight_decay=0.0"], "ac"),
+        (["outcome=finished", "weight_decay=5e-4"], "b"),
+        (["outcome=finished", "model.dropout=0.5", "architecture=SmallInception"], "c"),
+        (["outcome=finished", "randomization=PartiallyCorruptedLabels", "corruption=0.4", "seed=7"], "abc"),
+        (["outcome=finished", "--sort", "test_accuracy"], "bac"),
+        (["outcome=finished", "--sort", "test/accuracy", "--reverse"], "cab"),
+        (["outcome=finished", "--sort", "model.weight_decay"], "bac"),
+        (["--reverse"], "dcba"),
+    ],
+)
+def test_a_list_of_what_is_asked_for(several, capsys, words, expected):
+    main(["show", *words])
+    assert listed(capsys) == expected
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["AlexNet", "outcome=finished"], "no run of 4 has what is asked for"),
+        (["outcome=finished", "model.wieght_decay=0.1"], "Did you mean 'model.weight_decay'?"),
+        (["outcome=finished", "wieght_decay=0.1"], "a setting has no 'wieght_decay'"),
+        (["outcome=finished", "--sort", "accuracy"], "a setting has no 'accuracy'"),
+        (["outcome=finished", "--sort", "test_loss"], "a setting has no 'test_loss'"),
+        (["a0", "MLP"], "name runs, or say what a list"),
+        (["a0", "b0", "c0"], "Two can be compared"),
+    ],
+)
+def test_what_no_run_has_is_said(several, capsys, words, expected):
+    with pytest.raises(SystemExit) as exit:
+        main(["show", *words])
+    assert exit.value.code == 2
+    assert expected in capsys.readouterr().err
+
+
+def test_the_same_words_choose_the_runs_of_a_sweep():
+    setting = Setting("MLP 1x512", "RandomLabels", 1.0, resolved={"model.dropout": 0.5})
+    jobs = [PlannedRun("a", (), setting), PlannedRun("b", (), replace(setting, seed=1))]
+    analysis = PlannedAnalysis("c", ("NormMeasures",), of="MLP 1x512, random labels, seed 0")
+    for words, expected in (
+        (["mlp"], "abc"),
+        (["seed=1"], "b"),
+        (["MLP 1x512", "model.dropout=0.5", "seed=0"], "a"),
+        (["outcome=missing"], "abc"),
+        (["outcome=finished"], ""),
+    ):
+        assert "".join(job.id for job in Plan(tuple(jobs), analyses=(analysis,)).only(words).jobs) == expected
+
+
+def test_two_runs_side_by_side(several, capsys):
+    history = "epoch,step,train/loss,train/accuracy,test/accuracy\n"
+    rows = [f"{epoch},{epoch},{2 / epoch},{epoch / 50},0.1\n" for epoch in range(1, 51)]
+    (several / ("b0" * 6) / "history.csv").write_text(history + "".join(rows))
+    main(["show", "a0a0", "b0b0"])
+    output = capsys.readouterr().out
+    lines = [line.split() for line in output.splitlines()]
+    assert ["model.weight_decay", "0.0", "0.0005"] in lines
+    assert not any("model.dropout" in line for line in lines)
+    assert ["test/accuracy", "30.00", "%", "50.00", "%"] in lines
+    assert ["1", "2.3", "2", *["10.00", "%", "2.00", "%", "11.00", "%", "10.00", "%"]] in lines
+    assert ["50", "-", "0.04", "-", *["100.00", "%", "-", "10.00", "%"]] in lines
+    assert max(map(len, output.splitlines())) <= 80
+    main(["show", "a0a0", "b0b0", "--all"])
+    assert len(capsys.readouterr().out.splitlines()) == len(lines) + 50 - 16
+    main(["show", "a0a0", "d0d0"])
+    assert "unfinished" in capsys.readouterr().out

@@ -21,11 +21,11 @@ from rethink.cluster.preemption import received, requeued
 from rethink.discovery import resolve
 from rethink.errors import UserError, did_you_mean
 from rethink.files import files_digest, write_archive, write_json
-from rethink.running.findings import show
 from rethink.running.messages import Parser, root_cause
 from rethink.running.wings import find_analyses
 from rethink.runs.analysis import ARRAYS, analyses_folder
 from rethink.runs.environment import surroundings
+from rethink.runs.findings import show
 from rethink.runs.identity import analysis_id
 from rethink.runs.reading import FORMAT
 

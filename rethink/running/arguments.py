@@ -180,6 +180,11 @@ class RunCLI(LightningCLI):
             raise UserError(f"--ckpt_path {weights}: there is no such file.")
         self._dump_config()
 
+    def _dump_config(self) -> None:
+        """Once more as plain values. What has just been parsed is not checked again, which takes as long as parsing."""
+        text = self.parser.dump(self.config, skip_link_targets=False, skip_none=False, skip_validation=True)
+        self.config_dump = yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))[self.subcommand]
+
     @property
     def settings(self) -> dict[str, Any]:
         """The whole resolved configuration, but not how it was asked for."""

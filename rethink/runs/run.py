@@ -63,15 +63,16 @@ class Run:
     history: Columns
 
     @classmethod
-    def open(cls, path: Path | str) -> Self:
-        """Read a run folder; a UserError names what is missing, damaged or too new, and the remedy."""
+    def open(cls, path: Path | str, *, history: bool = True) -> Self:
+        """Read a run folder, or all but its history; a UserError names what is missing, damaged or too new."""
         path = Path(path)
         if not path.is_dir():
             raise UserError(f"{path}: no such run folder.")
         command = f"rethink fit --config {path / 'config.yaml'}"
         try:
             with with_remedy(f"Delete {path / 'record.json'}, then repeat the run: {command}"):
-                return cls(path, read_record(path, _REQUIRED), read_history(path / "history.csv"))
+                record = read_record(path, _REQUIRED)
+                return cls(path, record, read_history(path / "history.csv") if history else {})
         except FileNotFoundError:
             why = "it was cut short" if (path / CUT_SHORT_RECORD).exists() else "no record.json"
             raise UserError(f"{path}: {why}, so this run has not finished. Finish it with: {command}") from None

@@ -7,6 +7,7 @@ construction: a new option of any class sets runs apart without a line here.
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, Protocol, Self, TypeVar
 
 from rethink.errors import UserError
@@ -73,7 +74,7 @@ class Setting:
         architecture = wording.architecture(model, model_options)
         return cls(architecture, randomization, corruption, seed, data, as_written(options | parts), resolved or {})
 
-    @property
+    @cached_property
     def options(self) -> dict[str, Any]:
         """Dotted name -> value of every option that is not at its default and that no field holds."""
         return {name: json.loads(value) for name, value in self.written}
@@ -125,7 +126,7 @@ class Setting:
 
     def matches(self, **wanted: Any) -> bool:
         """Whether the setting has these values, by the names that `value` takes. True and False mean on and off."""
-        return all(_same(self.value(name), value) for name, value in wanted.items())
+        return all(same_value(self.value(name), value) for name, value in wanted.items())
 
     @property
     def label(self) -> str:
@@ -200,7 +201,7 @@ def _without(options: Mapping[str, Any], *names: str) -> dict[str, Any]:
     return {name: value for name, value in options.items() if name not in names}
 
 
-def _same(value: Any, wanted: Any) -> bool:
+def same_value(value: Any, wanted: Any) -> bool:
     if isinstance(wanted, bool):
         return bool(value) == wanted
     if isinstance(wanted, float) and isinstance(value, int | float):

@@ -18,6 +18,7 @@ from rethink.errors import UserError
 from rethink.files import write_text
 from rethink.runs.code import digest
 from rethink.runs.run import runs_folder
+from rethink.runs.selection import Selection
 from rethink.runs.setting import Setting
 from rethink.sweep.experiment import AnalysisSpec, Arguments, Experiment
 from rethink.sweep.jobs import Job, PlannedAnalysis, PlannedRun
@@ -52,18 +53,16 @@ class Plan:
         """All that there is to do, the runs first."""
         return (*self.runs, *self.analyses)
 
-    def only(self, texts: Iterable[str]) -> "Plan":
-        """The runs and analyses with one of the texts in their description, or all if there is none."""
-        wanted = [text.lower() for text in texts]
-        return Plan(
-            tuple(run for run in self.runs if _described(run, wanted)),
-            self.refused,
-            tuple(analysis for analysis in self.analyses if _described(analysis, wanted)),
-        )
+    def only(self, words: Iterable[str]) -> "Plan":
+        """The runs and analyses with one of the texts in their description, and these values of their options."""
+        selection = Selection.of(words)
+        runs = tuple(run for run in self.runs if _selected(run, selection))
+        return Plan(runs, self.refused, tuple(job for job in self.analyses if _selected(job, selection)))
 
 
-def _described(job: Job, wanted: Sequence[str]) -> bool:
-    return not wanted or any(text in job.label.lower() for text in wanted)
+def _selected(job: Job, selection: Selection) -> bool:
+    setting = job.setting if isinstance(job, PlannedRun) else None
+    return selection.has(lambda: ["finished" if job.state == "done" else job.state], lambda: setting, job.label)
 
 
 def plan(experiment: Experiment) -> Plan:
@@ -153,8 +152,8 @@ def _analyses(
 
 def _groups(spec: AnalysisSpec, runs: Sequence[PlannedRun]) -> list[list[PlannedRun]]:
     """The runs of each of a specification's analyses: none where it is of data."""
-    wanted = [text.lower() for text in spec.only]
-    meant = [run for run in runs if _described(run, wanted)]
+    selection = Selection.of(spec.only)
+    meant = [run for run in runs if _selected(run, selection)]
     match spec.of:
         case None:
             return [[]]

@@ -1,0 +1,70 @@
+"""What a command imports: light ones no torch, the others nothing that they do not need."""
+
+import subprocess
+import sys
+
+import pytest
+
+from rethink.cli import main
+
+ASIDE = ("torch._dynamo", "torchvision", "scipy.signal", "torchmetrics.functional.image", "wandb", "mlflow", "IPython")
+
+
+def in_a_process_of_its_own(code: str) -> str:
+    """What a new interpreter prints."""
+    return subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+
+
+def test_light_commands_start_without_torch(runs, capsys):
+    main(["sweep", "plan", "fig1b", "--scale", "demo", "--only", "MLP", "--seeds", "0"])  # which is kept
+    commands = [["--version"], ["--help"], ["show"], ["sweep", "status", "fig1b", "--scale", "demo", "--once"]]
+    code = f"""\
+import sys
+from rethink.cli import main
+for arguments in {commands}:
+    main(arguments)
+    heavy = {{'torch', 'lightning', 'numpy', 'matplotlib'}} & set(sys.modules)
+    assert not heavy, (arguments, heavy)
+"""
+    printed = in_a_process_of_its_own(code)
+    assert "There are no runs" in printed
+    assert "missing" in printed
+
+
+def test_what_is_put_off_is_put_off_and_comes_whole_when_it_is_asked_for():
+    code = f"""\
+import sys
+from rethink.cli import main
+try:
+    main(["fit", "--print_config", "--model", "MLP", "--data", "Synthetic"])
+except SystemExit:
+    pass
+early = [name for name in {ASIDE} if name in sys.modules]
+assert not early, early
+
+import torch, torchmetrics
+from lightning.pytorch.utilities.compile import to_uncompiled
+right = torch.tensor([1, 2])
+assert torchmetrics.functional.accuracy(right, right, task="multiclass", num_classes=3) == 1
+assert isinstance(torchmetrics.MeanMetric(), torchmetrics.Metric)
+assert torchmetrics.image.PeakSignalNoiseRatio(1.0)(torch.ones(2), torch.ones(2)).isinf()
+assert "Accuracy" in dir(torchmetrics) and torchmetrics.__version__[0].isdigit()
+
+from lightning.fabric import wrappers
+from torch._dynamo import OptimizedModule
+model = torch.nn.Linear(1, 1)
+assert isinstance(torch.compile(model), OptimizedModule)
+assert isinstance(torch.compile(model), wrappers.OptimizedModule)
+assert not isinstance(model, wrappers.OptimizedModule)
+print("whole")
+"""
+    assert in_a_process_of_its_own(code).endswith("whole\n")
+
+
+@pytest.mark.parametrize("package", ["torchmetrics", "lightning"])
+def test_what_a_process_has_imported_before_stays_as_it_was(package):
+    code = (
+        f"import {package}, torchmetrics; before = torchmetrics; import rethink.running.command, types; "
+        "assert torchmetrics is before and type(torchmetrics) is types.ModuleType; print('same')"
+    )
+    assert in_a_process_of_its_own(code) == "same\n"
