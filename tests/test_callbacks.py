@@ -15,6 +15,7 @@ from rethink.callbacks.best_test_accuracy import BestTestAccuracy, EarlyStopping
 from rethink.callbacks.convergence import RULES, Convergence, ConvergenceStep
 from rethink.callbacks.history import History
 from rethink.callbacks.label_corruption import CorruptedPart, LabelCorruption
+from rethink.callbacks.progress import line
 from rethink.callbacks.record import Record, finite
 from rethink.data import Synthetic
 from rethink.errors import UserError
@@ -397,6 +398,23 @@ def test_a_file_is_whole_or_as_it_was(tmp_path):
 def test_what_json_lacks_becomes_null():
     value = {"a": [1.0, math.nan, (math.inf, -math.inf)], "b": {"c": 2, "d": "nan"}}
     assert finite(value) == {"a": [1.0, None, [None, None]], "b": {"c": 2, "d": "nan"}}
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 200])
+def test_a_narrow_terminal_keeps_epoch_and_time_left(width):
+    fields = {
+        "epoch": "epoch 12/1000",
+        "rate": "123.4 steps/s",
+        "loss": "0.1234",
+        "train": "12.34 %",
+        "test": "10.00 %",
+    }
+    text = line(fields | {"left": "1:02:34"}, width)
+    assert len(text) <= width
+    assert text.startswith("epoch 12/1000")
+    assert text.endswith("1:02:34 left")
+    assert ("train 12.34 %" in text) == (width >= 60)
+    assert ("123.4 steps/s" in text) == (width > 80)
 
 
 def test_a_log_file_has_readable_lines(fit, capsys):

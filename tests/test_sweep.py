@@ -31,6 +31,7 @@ from rethink.sweep import cancellation, execution, kubernetes, local, settings, 
 from rethink.sweep.experiment import Experiment, names
 from rethink.sweep.failure import read_failure, write_failure
 from rethink.sweep.plan import Plan, PlannedRun, plan
+from rethink.sweep.time_left import seconds_left
 
 SWEEP = """
 title: three runs, one of which cannot be
@@ -231,15 +232,15 @@ def test_a_folder_that_cannot_be_written_fails_its_run_only(write, runs):
 
 def test_gpus_are_shared_out(monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1,2,3,4")
-    assert local._slots(None, 2) == [{"CUDA_VISIBLE_DEVICES": "0,1"}, {"CUDA_VISIBLE_DEVICES": "2,3"}]
-    assert len(local._slots(7, 1)) == 7
+    assert local.slots(None, 2) == [{"CUDA_VISIBLE_DEVICES": "0,1"}, {"CUDA_VISIBLE_DEVICES": "2,3"}]
+    assert len(local.slots(7, 1)) == 7
     with pytest.raises(UserError, match="has 5 GPU"):
-        local._slots(None, 6)
+        local.slots(None, 6)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     monkeypatch.setattr(local.os, "sched_getaffinity", lambda _: set(range(8)))
-    assert local._slots(None, 1) == [{"OMP_NUM_THREADS": "1"}] * 8
-    assert local._slots(None, 2) == [{"OMP_NUM_THREADS": "1"}] * 4
-    assert local._slots(2, 1) == [{"OMP_NUM_THREADS": "4"}] * 2
+    assert local.slots(None, 1) == [{"OMP_NUM_THREADS": "1"}] * 8
+    assert local.slots(None, 2) == [{"OMP_NUM_THREADS": "1"}] * 4
+    assert local.slots(2, 1) == [{"OMP_NUM_THREADS": "4"}] * 2
 
 
 # What there is.
@@ -285,15 +286,42 @@ def test_progress_and_the_time_that_is_left_come_from_the_disk(runs):
     assert [states[run.run_id].state for run in everything] == ["done", "interrupted", "missing", "failed"]
     assert states["begun"].epoch == 4
     assert states["begun"].accuracy == 0.4
-    assert states["begun"].seconds_left == 30
-    # Six epochs of 5 s, and ten of the mean of 3, 5 and 2 s for the one that has not begun, two at a time.
-    assert status.seconds_left(everything, states, 2) == pytest.approx((6 * 5 + 10 * 10 / 3) / 2)
+    assert status.seconds_left([begun], states, 1) == 30
+    # Six epochs of 5 s in one slot, in the other ten of the mean of 3, 5 and 2 s for the one that has not begun.
+    assert status.seconds_left(everything, states, 2) == pytest.approx(10 * 10 / 3)
+    assert status.seconds_left(everything, states, 1) == pytest.approx(6 * 5 + 10 * 10 / 3)
     assert status.seconds_left([missing], states, 1) is None
     shown = printed(120, status.table(everything, states, 120))
     assert "failed (MLP 1x512, true labels, seed 0): no space left" in shown
     assert "4/10" in shown
     assert status.summary(everything, states) == "1 done, 1 missing, 1 interrupted, 1 failed"
     assert [status.duration(s) for s in (40, 720, 3900, 7500)] == ["40 s", "12 min", "65 min", "2:05 h"]
+
+
+def test_the_time_left_counts_slots_and_what_the_stop_rule_left_of_budgets():
+    true, random = (replace(planned_run("a").setting, randomization=name) for name in ("TrueLabels", "RandomLabels"))
+    jobs = [
+        PlannedRun(f"{setting.randomization}{seed}", (), replace(setting, seed=seed), epochs=100)
+        for setting in (true, random)
+        for seed in (0, 1, 2)
+    ]
+    ids = [job.id for job in jobs]
+    states = dict.fromkeys(ids, status.Progress("missing", epochs=100))
+    assert seconds_left(jobs, states, 2) is None
+    states[ids[0]] = status.Progress("running", 10, 100, None, 2.0)
+    assert seconds_left(jobs[:1], states, 2) == 90 * 2  # one to go: the other core does not help
+    assert seconds_left(jobs[:2], states, 2) == 100 * 2
+    assert seconds_left(jobs[:3], states, 2) == 90 * 2 + 100 * 2
+    states[ids[0]] = status.Progress("done", 20, 100, None, 2.0)
+    assert seconds_left(jobs[:2], states, 2) == 20 * 2  # as the other seed
+    assert seconds_left(jobs[:4], states, 1) == 3 * 20 * 2  # nothing is known of random labels: as the network
+    states[ids[3]] = status.Progress("done", 60, 100, None, 2.0)
+    assert seconds_left(jobs, states, 1) == 2 * 20 * 2 + 2 * 60 * 2
+    states[ids[1]] = status.Progress("running", 30, 100, None, 2.0)
+    assert seconds_left(jobs[:2], states, 1, jobs) == 30 * 2  # it got further than its other seed: as random labels
+    states[ids[1]] = status.Progress("running", 70, 100, None, 2.0)
+    assert seconds_left(jobs[:2], states, 1, jobs) == 30 * 2  # and further than all: to the end of its budget
+    assert status.summary(jobs[:2], states, 2) == "1 done, 1 running; about 60 s left, 2 at a time"
 
 
 @pytest.mark.parametrize(("width", "named"), [(80, False), (120, True)])

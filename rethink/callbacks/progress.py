@@ -1,6 +1,7 @@
 """The progress display: a live line in a terminal, a line per epoch in a log file."""
 
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from jsonargparse.typing import NonNegativeFloat
@@ -11,6 +12,9 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 
 REFRESH_SECONDS = 0.25
 LINE = "{epoch}  {rate}  loss {loss}  train {train}  test {test}  {left} left"
+_DISPENSABLE = ("{rate}  ", "test {test}  ", "loss {loss}  ", "train {train}  ")
+"""What a narrow terminal goes without, the first first."""
+_BAR = 30  # columns of the bar and of the time
 
 
 class ProgressDisplay(ProgressBar):
@@ -49,8 +53,7 @@ class ProgressDisplay(ProgressBar):
         if self.enabled and self.console.is_terminal:
             self._live = Progress(
                 TextColumn("{task.description}"),
-                BarColumn(bar_width=20),
-                TimeElapsedColumn(),
+                *((BarColumn(bar_width=20), TimeElapsedColumn()) if self.console.width >= 80 + _BAR else ()),
                 console=self.console,
                 transient=True,
             )
@@ -65,7 +68,8 @@ class ProgressDisplay(ProgressBar):
             self._printed = time.monotonic()
             self._fields["loss"] = _number(float(outputs["loss"]))  # waits for the device, hence not at every call
             self._update(trainer, trainer.current_epoch + 1)
-            self._live.update(self._task, completed=trainer.global_step, description=LINE.format(**self._fields))
+            text = line(self._fields, self.console.width)
+            self._live.update(self._task, completed=trainer.global_step, description=text)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Takes the epoch's accuracies up."""
@@ -111,6 +115,15 @@ class ProgressDisplay(ProgressBar):
         if self._live is not None:
             self._live.stop()
             self._live = None
+
+
+def line(fields: Mapping[str, str], width: int) -> str:
+    """The live line in so many columns: epoch and time left are always there."""
+    template = LINE
+    for part in _DISPENSABLE:
+        if len(template.format(**fields)) > width:
+            template = template.replace(part, "")
+    return template.format(**fields)
 
 
 def _number(value: float | None) -> str:

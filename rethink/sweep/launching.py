@@ -120,9 +120,11 @@ def _local(how: Launch, wave: list[Job], jobs: Sequence[Job]) -> dict[str, str]:
     shown = [job for job in jobs if isinstance(job, PlannedRun) == runs]
 
     def watch(going: Callable[[], bool]) -> None:
-        status.follow(Console(stderr=True, highlight=False), shown, lambda _: going())
+        status.follow(Console(stderr=True, highlight=False), shown, lambda _: going(), slots)
 
-    return local.run(wave, watch, how.workers, how.devices or 1) if runs else local.run(wave, watch, workers=1)
+    workers, devices = (how.workers, how.devices or 1) if runs else (1, 1)
+    slots = len(local.slots(workers, devices))
+    return local.run(wave, watch, workers, devices)
 
 
 def _kubernetes(how: Launch, wave: list[Job], jobs: Sequence[Job]) -> dict[str, str]:

@@ -56,8 +56,10 @@ def run(
     """
     waiting = deque(run for run in runs if run.state != "done")
     sweep = _Sweep(waiting, marks(waiting))
-    slots = _slots(workers, devices)[: len(waiting)]
-    threads = [threading.Thread(target=_serve, args=(slot, devices, sweep), daemon=True) for slot in slots]
+    threads = [
+        threading.Thread(target=_serve, args=(slot, devices, sweep), daemon=True)
+        for slot in slots(workers, devices)[: len(waiting)]
+    ]
     before = {number: signal.signal(number, _interrupt) for number in heeded()}
     try:
         for thread in threads:
@@ -80,7 +82,7 @@ def _interrupt(number: int, frame: object) -> None:
     raise KeyboardInterrupt
 
 
-def _slots(workers: int | None, devices: int) -> list[dict[str, str]]:
+def slots(workers: int | None, devices: int) -> list[dict[str, str]]:
     """The environment of each worker process: its GPUs, or its share of the cores."""
     gpus = visible_gpus()
     if gpus:

@@ -2,8 +2,9 @@
 
 import statistics
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from rethink.runs.reading import Columns, read_columns
 from rethink.sweep import slurm_array
 from rethink.sweep.failure import read_failure
 from rethink.sweep.jobs import Job
+from rethink.sweep.time_left import seconds_left
 
 _REFRESH = 1.0  # seconds
 _MOMENT = 20.0  # seconds
@@ -45,13 +47,6 @@ class Progress:
     accuracy: float | None = None
     seconds_per_epoch: float | None = None
     error: str = ""
-
-    @property
-    def seconds_left(self) -> float | None:
-        """Until its budget is spent; a run with a stop rule may end before."""
-        if self.seconds_per_epoch is None or self.epochs is None:
-            return None
-        return max(0, self.epochs - self.epoch) * self.seconds_per_epoch
 
 
 def progress(runs: Sequence[Job], previous: Mapping[str, Progress] | None = None) -> dict[str, Progress]:
@@ -103,27 +98,6 @@ def _pairs(history: Columns, first: str, second: str) -> list[tuple[float | None
     return list(zip(column, history.get(second, [None] * len(column)), strict=True))
 
 
-def seconds_left(runs: Sequence[Job], states: Mapping[str, Progress], at_a_time: int) -> float | None:
-    """Until all are done, from what an epoch of the same network takes; None where nothing is known of one."""
-    by_network: dict[str, list[float]] = defaultdict(list)
-    for run in runs:
-        if (seconds := states[run.id].seconds_per_epoch) is not None:
-            by_network[run.kind].append(seconds)
-    total = 0.0
-    for run in runs:
-        state = states[run.id]
-        if state.state in ("done", "failed", "damaged"):
-            continue
-        left = state.seconds_left
-        if left is None:
-            known = by_network.get(run.kind)
-            if not known or run.epochs is None:
-                return None
-            left = run.epochs * statistics.fmean(known)
-        total += left
-    return total / max(1, at_a_time)
-
-
 def table(runs: Sequence[Job], states: Mapping[str, Progress], width: int, lines: int | None = None) -> RenderableType:
     """A line per run, then the errors. With `lines`: as many, those that matter now first.
 
@@ -142,22 +116,30 @@ def table(runs: Sequence[Job], states: Mapping[str, Progress], width: int, lines
     for run in shown:
         state = states[run.id]
         accuracy = "" if state.accuracy is None else f"{100 * state.accuracy:.1f} %"
-        left = duration(state.seconds_left) if state.state == "running" else ""
+        left = duration(seconds_left([run], states, 1, runs)) if state.state == "running" else ""
         epoch = f"{state.epoch}/{state.epochs}" if state.epoch else ""
         colour = Text(state.state, _COLOURS.get(state.state, "dim"))
         grid.add_row(*([run.id] if named else []), Text(run.label), colour, epoch, accuracy, left)
     crop: dict[str, Any] = {"no_wrap": True, "overflow": "ellipsis"} if lines is not None else {}
-    said = [Text(f"{run.id} ({run.label}): {states[run.id].error}", "red", **crop) for run in errors]
-    return Group(grid, *said)
+    messages = [Text(f"{run.id} ({run.label}): {states[run.id].error}", "red", **crop) for run in errors]
+    return Group(grid, *messages)
 
 
-def summary(runs: Sequence[Job], states: Mapping[str, Progress]) -> str:
-    """One line: how many are in which state, and the time left."""
+def summary(runs: Sequence[Job], states: Mapping[str, Progress], slots: int | None = None) -> str:
+    """One line: how many are in which state, and the time left.
+
+    Args:
+        runs: Those that are wanted.
+        states: How far each is.
+        slots: Runs that are done at a time, if that is known; else as many as are now.
+    """
     counts = Counter(states[run.id].state for run in runs)
-    running = counts["running"]
     text = ", ".join(f"{counts[state]} {state}" for state in reversed(_FIRST) if counts[state])
-    left = seconds_left(runs, states, running) if running else None
-    return text + (f"; {duration(left)} left at most, {running} at a time" if left is not None else "")
+    if not counts["running"]:
+        return text
+    slots = max(slots or 0, counts["running"])
+    left = seconds_left(runs, states, slots)
+    return text + (f"; about {duration(left)} left, {slots} at a time" if left is not None else "")
 
 
 def duration(seconds: float | None) -> str:
@@ -179,29 +161,30 @@ def show(console: Console, runs: Sequence[Job], states: Mapping[str, Progress]) 
 
 
 def follow(
-    console: Console, runs: Sequence[Job], going: Callable[[Mapping[str, Progress]], bool]
+    console: Console,
+    runs: Sequence[Job],
+    going: Callable[[Mapping[str, Progress]], bool],
+    slots: int | None = None,
 ) -> dict[str, Progress]:
-    """Shows the table as long as `going`; where the output is a file, a line whenever a run ends."""
+    """Shows the table as long as `going`; where the output is a file, a line whenever a run ends.
+
+    `slots` runs are done at a time; where that is not known, as many as were seen at once.
+    """
     states = progress(runs)
-    said = ""
-    if not console.is_terminal:
-        ended = -1
+    printed, ended, seen = "", -1, slots or 0
+    with Live(console=console, refresh_per_second=2, transient=True) if console.is_terminal else nullcontext() as live:
         while going(states):
-            now = sum(state.state in ("done", "failed") for state in states.values())
-            if now != ended:
-                ended, said = now, summary(runs, states)
-                console.print(said)
+            seen = slots or max(seen, sum(state.state == "running" for state in states.values()))
+            if live is not None:
+                lines = max(1, min(_LINES_ON_SCREEN, console.height - 4))
+                live.update(Group(table(runs, states, console.width, lines), summary(runs, states, seen)))
+            elif (now := sum(state.state in ("done", "failed") for state in states.values())) != ended:
+                ended, printed = now, summary(runs, states, seen)
+                console.print(printed)
             time.sleep(_REFRESH)
             states = progress(runs, states)
-    else:
-        with Live(console=console, refresh_per_second=2, transient=True) as live:
-            while going(states):
-                lines = max(1, min(_LINES_ON_SCREEN, console.height - 4))
-                live.update(Group(table(runs, states, console.width, lines), summary(runs, states)))
-                time.sleep(_REFRESH)
-                states = progress(runs, states)
     states = progress(runs, states)
-    if (last := summary(runs, states)) != said:
+    if (last := summary(runs, states, seen)) != printed:
         console.print(last)
     return states
 
