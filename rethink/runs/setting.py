@@ -202,6 +202,7 @@ def _without(options: Mapping[str, Any], *names: str) -> dict[str, Any]:
 
 
 def same_value(value: Any, wanted: Any) -> bool:
+    """Whether a value of an option is the one that is wanted. True and False mean on and off."""
     if isinstance(wanted, bool):
         return bool(value) == wanted
     if isinstance(wanted, float) and isinstance(value, int | float):
