@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # for type checkers and editors only
     from rethink.models.classifier import Classifier as Classifier
+    from rethink.models.inception_v3 import InceptionV3 as InceptionV3
     from rethink.models.mlp import MLP as MLP
+    from rethink.models.resnet50 import ResNet50 as ResNet50
     from rethink.models.small_alexnet import SmallAlexNet as SmallAlexNet
     from rethink.models.small_inception import SmallInception as SmallInception
+    from rethink.models.vit import ViT as ViT
     from rethink.models.wide_resnet import WideResNet as WideResNet
 
 

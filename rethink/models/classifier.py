@@ -58,6 +58,7 @@ class Classifier(EvaluatedModule):
             the moments of training batches, taken anew before each evaluation (Wu and Johnson 2021).
         statistics_size: Number of training images of which statistics are recomputed, in whole batches.
         weights_from: The run_id of a finished run with whose weights training starts, in all layers but the last one.
+        compiled: Whether torch.compile compiles the network. It is worth a try on a GPU; rounding differs.
         seed: Seed of initialization, augmentation and dropout. Default: that of `seed_everything`.
         image_shape: (channels, height, width) of what the network sees; set by the data.
         num_classes: Number of classes; set by the data.
@@ -79,6 +80,7 @@ class Classifier(EvaluatedModule):
         evaluation_statistics: EvaluationStatistics = "running",
         statistics_size: PositiveInt = 2560,
         weights_from: str | None = None,
+        compiled: bool = False,
         seed: int | None = None,
         image_shape: tuple[int, int, int] = (3, 28, 28),
         num_classes: PositiveInt = 10,
@@ -100,6 +102,7 @@ class Classifier(EvaluatedModule):
         self.evaluation_statistics = evaluation_statistics
         self.statistics_size = PositiveInt(statistics_size)
         self.weights_from = weights_from
+        self.compiled = compiled
         channels, height, width = image_shape
         self.image_shape = (channels, height, width)
         self.num_classes = num_classes
@@ -137,13 +140,11 @@ class Classifier(EvaluatedModule):
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """The recipe's optimizer; the weight decay is on its layers only."""
-        decayed: list[nn.Parameter] = []
-        if self.weight_decay > 0:
-            decayed = {
-                "recipe": lambda: list(self.recipe_decayed()),
-                "weights": lambda: [p for p in self.network.parameters() if p.ndim > 1],
-                "all": lambda: list(self.network.parameters()),
-            }[self.weight_decay_on]()
+        if self.recipe.depends_on_data:
+            self.recipe = self.recipe.for_data(getattr(self.trainer, "datamodule", None))
+        layers: dict[str, Any] = {"recipe": self.recipe_decayed, "all": self.network.parameters}
+        layers["weights"] = lambda: Classifier.recipe_decayed(self)
+        decayed = list(layers[self.weight_decay_on]()) if self.weight_decay > 0 else []
         chosen = set(decayed)
         groups = [
             {"params": [p for p in self.network.parameters() if p not in chosen], "weight_decay": 0.0},
@@ -181,6 +182,7 @@ class Classifier(EvaluatedModule):
                 # Lightning's backward is what averages over processes; alone it would only cost time.
                 backward=self.manual_backward if ranks > 1 else Tensor.backward,
                 label_smoothing=self.recipe.label_smoothing,
+                auxiliary_weight=self.recipe.auxiliary_weight,
             )
             if self.average is not None:
                 self.recipe.update_average(self.average, self.network, step)
@@ -223,6 +225,8 @@ class Classifier(EvaluatedModule):
             self.network.to(memory_format=torch.channels_last)
             if self.recipe.average is not None:
                 self.average = copy.deepcopy(self.network).requires_grad_(False)
+            if self.compiled:
+                self.network.compile()
 
     def on_train_epoch_start(self) -> None:
         """Forgets the last epoch's measurements."""

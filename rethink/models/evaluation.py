@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
@@ -26,6 +26,8 @@ class EvaluatedModule(LightningModule):
     seed: int
     evaluation_statistics: EvaluationStatistics
     statistics_size: int
+    top5: ClassVar[bool] = False
+    """Whether the label among the five largest logits is measured too, as on ImageNet."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -73,7 +75,7 @@ class EvaluatedModule(LightningModule):
         stage = "test" if self.trainer.testing else "validation"
         name = batch.name or (f"{stage}_{dataloader_idx}" if dataloader_idx else stage)
         if name not in self.evaluations:
-            self.evaluations[name] = Evaluation().to(self.device)
+            self.evaluations[name] = Evaluation(self.top5).to(self.device)
         self.evaluations[name].update(self._logits(batch), batch.labels, batch.true_labels, batch.corrupted)
 
     def on_validation_epoch_end(self) -> None:
@@ -110,9 +112,10 @@ class EvaluatedModule(LightningModule):
 
     def _note(self, name: str, measured: dict[str, float]) -> None:
         """Adds what was measured to `epoch_metrics`."""
-        metrics = {f"{name}/loss": measured["loss"], f"{name}/accuracy": measured["accuracy"]}
+        quantities = [quantity for quantity in ("loss", "accuracy", "accuracy_top5") if quantity in measured]
+        metrics = {f"{name}/{quantity}": measured[quantity] for quantity in quantities}
         if name == "test_randomized" and "test" not in self.evaluations:  # one set of images, labels of both kinds
-            metrics |= {"test/loss": measured["true_loss"], "test/accuracy": measured["true_accuracy"]}
+            metrics |= {f"test/{quantity}": measured[f"true_{quantity}"] for quantity in quantities}
         if name == "train" and math.isfinite(measured.get("corrupted_accuracy", math.nan)):
             if math.isfinite(measured["clean_accuracy"]):
                 metrics["train_clean/accuracy"] = measured["clean_accuracy"]

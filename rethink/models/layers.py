@@ -65,6 +65,7 @@ class BatchNorm(nn.Module):
         scale: Whether a trained scale is there.
         momentum: Weight of a batch in the running statistics that the evaluation uses.
         epsilon: Added to the variance (TF-slim: 0.001).
+        synchronized: Whether several processes have the statistics of the global batch, or each those of its part.
     """
 
     running_mean: Tensor
@@ -74,8 +75,17 @@ class BatchNorm(nn.Module):
     moments: tuple[Tensor, Tensor] | None = None
     """(mean, variance) that an evaluation takes in the place of the running ones: see `evaluation_statistics`."""
 
-    def __init__(self, channels: int, *, scale: bool = False, momentum: float = 0.1, epsilon: float = 1e-3) -> None:
+    def __init__(
+        self,
+        channels: int,
+        *,
+        scale: bool = False,
+        momentum: float = 0.1,
+        epsilon: float = 1e-3,
+        synchronized: bool = True,
+    ) -> None:
         super().__init__()
+        self.synchronized = synchronized
         self.momentum = momentum
         self.epsilon = epsilon
         self.bias = nn.Parameter(torch.zeros(channels))
@@ -87,7 +97,8 @@ class BatchNorm(nn.Module):
         self.register_buffer("running_variance", torch.ones(channels))
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.training and dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1:
+        several = dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
+        if self.training and self.synchronized and several:
             return self._synchronized(x)
         if not self.training and self.own_moments:
             return self._by_own_moments(x)

@@ -21,7 +21,7 @@ class Architecture:
     batch_norm: bool = False
 
 
-# In the order of the paper's Figure 1b, then what came later.
+# In the order of the paper's Figure 1b, then what came later, then the networks of ImageNet.
 ARCHITECTURES: Mapping[str, Architecture] = {
     architecture.name: architecture
     for architecture in (
@@ -30,6 +30,9 @@ ARCHITECTURES: Mapping[str, Architecture] = {
         Architecture("MLP 1x512", "MLP 1x512", "MLP 1x512"),
         Architecture("MLP 3x512", "MLP 3x512", "MLP 3x512"),
         Architecture("WideResNet 28-1", "WRN-28-1", None, batch_norm=True),
+        Architecture("InceptionV3", "Inception V3", "InceptionV3", batch_norm=True),
+        Architecture("ResNet50", "ResNet-50", None, batch_norm=True),
+        Architecture("ViT", "ViT", None),
     )
 }
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 _BATCH_NORM = {"MLP": False, "SmallAlexNet": False, "SmallInception": True, "WideResNet": True}  # of the recipes
+_BATCH_NORM |= {"InceptionV3": True, "ResNet50": True}
 _AUGMENTATIONS = ("random_crop", "flip_rotate", "random_crop_flip_rotate")
 _EPOCHS, _EPOCHS_OF = 100, {"SmallInception": 64}  # the usual budgets, which are not mentioned
 

@@ -14,6 +14,9 @@ class Evaluation(Metric):
 
     All states are sums over examples (counts as integers, losses in float64), so that any split of the examples over
     batches and ranks gives the same values.
+
+    Args:
+        top5: Whether the label among the five largest logits is counted too, as on ImageNet.
     """
 
     full_state_update = False
@@ -27,9 +30,14 @@ class Evaluation(Metric):
     corrupted: Tensor
     corrupted_correct: Tensor
     recovered: Tensor
+    top5_correct: Tensor
+    true_top5_correct: Tensor
 
-    def __init__(self) -> None:
+    def __init__(self, top5: bool = False) -> None:
         super().__init__()
+        self.top5 = top5
+        for name in ("top5_correct", "true_top5_correct") if top5 else ():
+            self.add_state(name, torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
         for name in ("loss", "true_loss"):
             self.add_state(name, torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
         for name in ("count", "correct", "true_correct", "corrupted", "corrupted_correct", "recovered"):
@@ -48,14 +56,20 @@ class Evaluation(Metric):
         self.corrupted += corrupted.sum()
         self.corrupted_correct += (right & corrupted).sum()
         self.recovered += (truly_right & corrupted).sum()
+        if self.top5:
+            five = logits.topk(min(5, logits.shape[1])).indices
+            self.top5_correct += (five == labels[:, None]).sum()
+            self.true_top5_correct += (five == true_labels[:, None]).sum()
 
     def compute(self) -> dict[str, float]:
         """Means over the examples seen; NaN for a part that has none."""
-        sums = ("count", "loss", "correct", "true_loss", "true_correct", "corrupted", "corrupted_correct", "recovered")
+        sums = ["count", "loss", "correct", "true_loss", "true_correct", "corrupted", "corrupted_correct", "recovered"]
+        sums += ["top5_correct", "true_top5_correct"] if self.top5 else []
         values = torch.stack([getattr(self, name).double() for name in sums])  # one transfer from the device
         s = dict(zip(sums, values.tolist(), strict=True))
         clean = s["count"] - s["corrupted"]
-        return {
+        five = {"accuracy_top5": "top5_correct", "true_accuracy_top5": "true_top5_correct"} if self.top5 else {}
+        return {name: _ratio(s[correct], s["count"]) for name, correct in five.items()} | {
             "loss": _ratio(s["loss"], s["count"]),
             "accuracy": _ratio(s["correct"], s["count"]),
             "true_loss": _ratio(s["true_loss"], s["count"]),

@@ -13,6 +13,8 @@ from rethink.training.recipes.recipe import Recipe as Recipe
 if TYPE_CHECKING:  # for type checkers and editors only: the line below finds the classes
     from rethink.training.recipes.optimizers import SGD as SGD
     from rethink.training.recipes.optimizers import Adam as Adam
+    from rethink.training.recipes.optimizers import AdamW as AdamW
     from rethink.training.recipes.optimizers import RMSProp as RMSProp
+    from rethink.training.recipes.optimizers import TensorFlowRMSProp as TensorFlowRMSProp
 
 globals().update(subclasses(sys.modules[__name__], Recipe))

@@ -1,12 +1,13 @@
 """What every recipe is: an optimizer, its learning rate at every step, the labels' smoothing, averaged weights."""
 
+import copy
 import inspect
 import math
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import torch
-from jsonargparse.typing import ClosedUnitInterval, NonNegativeInt, PositiveFloat, PositiveInt
+from jsonargparse.typing import ClosedUnitInterval, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from torch import nn
 
 from rethink.errors import UserError
@@ -31,6 +32,12 @@ class Recipe:
         label_smoothing: Share of the target that is spread evenly over all classes, in the training loss only.
         average: Decay of the exponential moving average of the weights that is evaluated instead of them; at step t it
             is at most (1 + t) / (10 + t). Default: no average.
+        auxiliary_weight: Weight of an auxiliary head's loss in the gradient, for a network that has one.
+        in_epochs: Whether decay_steps, cosine_steps and warmup_steps count epochs of the training set instead.
+        rate_batch: Examples of the global batch that the learning rate is meant for; for another one it is scaled by
+            rate_scaling. Default: the rate is taken as it is.
+        rate_scaling: "linear" multiplies the rate by batch / rate_batch (Goyal et al. 2017), "square_root" by its
+            root (Krizhevsky 2014).
     """
 
     def __init__(
@@ -44,6 +51,10 @@ class Recipe:
         warmup_steps: NonNegativeInt = 0,
         label_smoothing: ClosedUnitInterval = 0.0,
         average: ClosedUnitInterval | None = None,
+        auxiliary_weight: NonNegativeFloat = 0.4,
+        in_epochs: bool = False,
+        rate_batch: PositiveInt | None = None,
+        rate_scaling: Literal["linear", "square_root"] = "linear",
     ) -> None:
         # Checked, and plain numbers again: the optimizer's options are in the checkpoint, which loads nothing else.
         self.learning_rate = float(PositiveFloat(learning_rate))
@@ -57,6 +68,36 @@ class Recipe:
         self.warmup_steps = NonNegativeInt(warmup_steps)
         self.label_smoothing = float(ClosedUnitInterval(label_smoothing))
         self.average = None if average is None else float(ClosedUnitInterval(average))
+        self.auxiliary_weight = float(NonNegativeFloat(auxiliary_weight))
+        self.in_epochs = in_epochs
+        self.rate_batch = rate_batch
+        self.rate_scaling = rate_scaling
+
+    @property
+    def depends_on_data(self) -> bool:
+        """Whether its steps or its rate follow from the training set and the batch: see `for_data`."""
+        return self.in_epochs or self.rate_batch is not None
+
+    def for_data(self, data: Any) -> Self:
+        """The same recipe in optimizer steps, with the learning rate of a global batch of the data's size.
+
+        Args:
+            data: An ImageDataModule that was set up.
+
+        Raises:
+            UserError: There is none: a plain DataLoader does not say how large its global batch is.
+        """
+        if data is None:
+            raise UserError("A recipe with in_epochs or rate_batch needs a data module of this package.")
+        recipe = copy.copy(self)
+        steps = math.ceil(len(data.splits["train"]) / data.batch_size) if self.in_epochs else 1
+        recipe.decay_steps, recipe.warmup_steps = self.decay_steps * steps, self.warmup_steps * steps
+        recipe.cosine_steps = None if self.cosine_steps is None else self.cosine_steps * steps
+        if self.rate_batch is not None:
+            ratio = data.batch_size / self.rate_batch
+            recipe.learning_rate *= ratio if self.rate_scaling == "linear" else math.sqrt(ratio)
+        recipe.in_epochs, recipe.rate_batch = False, None
+        return recipe
 
     def optimizer(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
         """The optimizer, at the learning rate that was asked for.
