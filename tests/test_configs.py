@@ -50,12 +50,20 @@ def test_every_config_file_is_tested():
     assert {str(p.relative_to(CONFIGS.parent)) for p in CONFIGS.rglob("*.yaml")} == tested
 
 
-FOLDERS = ("model", "data", "randomization", "logger")
+FOLDERS = ("model", "recipe", "data", "randomization", "logger")
+LARGE = ["--data", "large_images.LargeImages", *("--data.num_train=4", "--data.num_test=2", "--data.batch_size=2")]
 
 
 @pytest.mark.parametrize("layer", layers("model"))
 def test_model_configs(run_one_batch, layer):
-    run_one_batch(*DATA, "--config", layer)
+    large = any(name in layer for name in ("inception_v3", "resnet50", "vit"))  # those of ImageNet
+    head = ["--model.aux_logits", "false"] if "inception_v3" in layer else []
+    run_one_batch(*(LARGE if large else DATA), "--config", layer, *head)
+
+
+@pytest.mark.parametrize("layer", layers("recipe"))
+def test_recipe_configs(run_one_batch, layer):
+    run_one_batch(*DATA, *MODEL, "--config", layer)
 
 
 @pytest.mark.parametrize("layer", layers("data"))

@@ -38,6 +38,21 @@ def test_all_values_by_hand():
     )
 
 
+def test_top5_by_hand():
+    """Logits of seven classes in falling order: the first five are in it, for the given and for the true labels."""
+    evaluation = Evaluation(top5=True)
+    logits = torch.arange(7, 0, -1.0).repeat(4, 1)
+    for part in (slice(0, 1), slice(1, 4)):
+        labels, true = torch.tensor([0, 4, 5, 6])[part], torch.tensor([3, 6, 6, 5])[part]
+        evaluation.update(logits[part], labels, true, labels != true)
+    measured = evaluation.compute()
+    assert (measured["accuracy"], measured["accuracy_top5"], measured["true_accuracy_top5"]) == (0.25, 0.5, 0.25)
+    few = Evaluation(top5=True)
+    few.update(LOGITS, LABELS, TRUE, CORRUPTED)  # three classes: all are among the first five
+    assert few.compute()["accuracy_top5"] == 1
+    assert not any("top5" in name for name in evaluate(slice(0, 5)))
+
+
 @pytest.mark.parametrize("cuts", [[0, 5], [0, 1, 5], [0, 2, 2, 4, 5], [0, 1, 2, 3, 4, 5]])
 def test_any_split_into_batches_weighs_examples_and_not_batches(cuts):
     batches = [slice(first, last) for first, last in pairwise(cuts)]

@@ -16,13 +16,16 @@ from rethink.data import Synthetic
 from rethink.data.batches import TrainingBatches
 from rethink.errors import UserError
 from rethink.models import MLP, SmallInception
-from rethink.training.recipes import SGD, Adam, RMSProp
+from rethink.training.recipes import SGD, Adam, AdamW, RMSProp, TensorFlowRMSProp
 from rethink.training.step import sgd_step
 
 DATA = {"num_train": 64, "num_test": 16, "batch_size": 16, "steps_per_call": 1}
 
 
-@pytest.mark.parametrize("kind", [SGD, Adam, RMSProp, SignDescent], ids=lambda kind: kind.__name__)
+RECIPES = [SGD, Adam, AdamW, RMSProp, TensorFlowRMSProp, SignDescent]
+
+
+@pytest.mark.parametrize("kind", RECIPES, ids=lambda kind: kind.__name__)
 def test_the_rate_that_was_asked_for_trains(kind):
     model, steps = MLP([8], recipe=kind(learning_rate=0.003)), Steps()
     start = weights(model)
@@ -44,6 +47,66 @@ def test_adam_is_torchs_adam():
             sgd_step(ours.network, optimizer, batch.prepare(ours.switches), batch.labels, weight=1 / 16)
     for name, value in weights(ours).items():
         torch.testing.assert_close(weights(model)[name], value, rtol=1e-5, atol=1e-7)
+
+
+def _steps(recipe, weight_decay: float, gradients: list[float], rates: list[float]) -> list[float]:
+    """A weight of 2.0 after each of some steps."""
+    weight, after = torch.nn.Parameter(torch.tensor([2.0], dtype=torch.float64)), []
+    optimizer = recipe.optimizer([{"params": [weight], "weight_decay": weight_decay}])
+    for gradient, rate in zip(gradients, rates, strict=True):
+        optimizer.param_groups[0]["lr"] = rate
+        weight.grad = torch.full_like(weight, gradient)
+        optimizer.step()
+        after.append(weight.item())
+    return after
+
+
+def test_tensorflows_rmsprop_by_hand():
+    """ms += (g^2 - ms)(1 - rho); mom = mom momentum + lr g / sqrt(ms + eps); var -= mom; at first ms 1."""
+    decay, gradients, rates = 0.1, [0.5, -1.0, 0.25], [0.045, 0.045, 0.045 * 0.94]
+    square, velocity, weight, expected = 1.0, 0.0, 2.0, []
+    for gradient, rate in zip(gradients, rates, strict=True):
+        g = gradient + decay * weight
+        square += (g * g - square) * (1 - 0.9)
+        velocity = velocity * 0.9 + rate * g / math.sqrt(square + 1.0)
+        weight -= velocity
+        expected.append(weight)
+    ours = _steps(TensorFlowRMSProp(), decay, gradients, rates)
+    assert ours == pytest.approx(expected, rel=1e-12)
+    # The first step with nothing but numbers: ms = 0.9 + 0.1 * 0.49 = 0.949, 0.045 * 0.7 / sqrt(1.949) = 0.022563...
+    assert ours[0] == pytest.approx(2 - 0.0315 / 1.949**0.5, rel=1e-12)
+    torchs = _steps(RMSProp(0.045, 0.9, 0.9, 1.0), decay, gradients, rates)
+    assert torchs[0] == pytest.approx(2 - 0.0315 / (0.049**0.5 + 1), rel=1e-12)  # epsilon outside, ms from 0
+
+
+def test_adamw_takes_the_weight_decay_out_of_the_gradient():
+    first = 0.01 * 0.5 / (0.5 + 1e-8)  # Adam's first step is the rate, whatever the gradient is
+    assert _steps(AdamW(0.01), 0.3, [0.5], [0.01]) == pytest.approx([2 * (1 - 0.01 * 0.3) - first])
+    assert _steps(Adam(0.01), 0.3, [0.5], [0.01]) == pytest.approx([2 - 0.01])
+
+
+@pytest.mark.parametrize(
+    ("options", "rate"),
+    [({}, 0.08), ({"rate_batch": 32}, 0.04), ({"rate_batch": 4, "rate_scaling": "square_root"}, 0.16)],
+)
+def test_the_rate_is_scaled_for_the_global_batch(options, rate):
+    model, steps = MLP([8], recipe=SGD(0.08, **options)), Steps()
+    train(model, Synthetic(**DATA), steps, max_epochs=1)  # batches of 16
+    assert steps.rates == pytest.approx([rate] * 4)
+    with pytest.raises(UserError, match="needs a data module"):
+        SGD(rate_batch=32).for_data(None)
+
+
+def test_steps_can_be_counted_in_epochs():
+    decay = {"schedule": "exponential", "decay": 0.5, "decay_steps": 2}
+    model, steps = MLP([8], recipe=SGD(1e-3, **decay, in_epochs=True)), Steps()
+    train(model, Synthetic(**DATA | {"num_train": 60}), steps, max_epochs=5)  # four steps an epoch, the last of 12
+    assert steps.rates == pytest.approx([1e-3] * 8 + [5e-4] * 8 + [2.5e-4] * 4)
+    recipe = SGD(1.0, schedule="cosine", cosine_steps=3, warmup_steps=1, in_epochs=True).for_data(
+        model.trainer.datamodule
+    )
+    assert (recipe.cosine_steps, recipe.warmup_steps) == (12, 4)
+    assert not recipe.depends_on_data  # so that they are not counted twice
 
 
 def test_schedules():

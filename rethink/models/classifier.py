@@ -160,8 +160,7 @@ class Classifier(EvaluatedModule):
 
     def training_step(self, data: Block | Sequence[Tensor], batch_idx: int) -> Tensor:
         """Takes an SGD step for each batch of a block, or for a plain batch; returns the mean loss of the last one."""
-        optimizer = self.optimizers(use_pl_optimizer=False)
-        assert isinstance(optimizer, torch.optim.Optimizer)
+        optimizer: Any = self.optimizers(use_pl_optimizer=False)
         first, ranks = self.trainer.global_step, self.trainer.world_size
         self._plain = not isinstance(data, Block)
         batches: Iterable[Batch] = data if isinstance(data, Block) else [PlainBatch.of(data, ranks)]

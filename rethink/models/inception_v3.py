@@ -44,10 +44,12 @@ class InceptionV3Network(inception.Inception3):  # type: ignore[misc]
         switch_dropout(self, dropout)
         if checkpointing:
             checkpoint_blocks(block for name, block in self.named_children() if name.startswith("Mixed"))
+        deviations = {self.fc: 0.01}
+        if aux_logits:
+            deviations |= {self.AuxLogits.conv1.conv: 0.01, self.AuxLogits.fc: 0.001}
         for module in self.modules():
             if isinstance(module, nn.Conv2d | nn.Linear):
-                deviation = 0.01 if module is self.fc else getattr(module, "stddev", 0.1)
-                truncated_normal(module, deviation, 0.0, generator)
+                truncated_normal(module, deviations.get(module, 0.1), 0.0, generator)
 
 
 class InceptionV3(Classifier):
