@@ -182,7 +182,7 @@ def test_torch_compiles_the_network_if_asked_to(monkeypatch):
     asked = []
     monkeypatch.setattr(nn.Module, "compile", lambda self: asked.append(type(self).__name__))
     for compiled in (False, True):
-        ViT(**TINY_VIT, compiled=compiled).setup("fit")
+        ViT(**TINY_VIT, compiled=compiled).setup("validate")
     assert asked == ["VisionTransformer"]
 
 
