@@ -1,6 +1,7 @@
 """`rethink data`: get datasets and see what is there. Starts without torch."""
 
 import argparse
+import os
 from pathlib import Path
 
 from rich.console import Console
@@ -11,6 +12,7 @@ from rethink.data.catalog import DATASETS, find
 from rethink.data.store import get, status
 from rethink.data.trees import TREES
 from rethink.data.trees import get as get_tree
+from rethink.errors import UserError
 
 
 def main(args: list[str]) -> None:
@@ -22,13 +24,15 @@ def main(args: list[str]) -> None:
     options = _parser().parse_args(args)
     if options.command == "get":
         _get(options)
+    elif options.command == "cache":
+        _cache(options)
     else:
         _status(options)
 
 
 def _parser() -> Parser:
     parser = Parser(prog="rethink data", description="Get datasets and see what is there.", allow_abbrev=False)
-    commands = parser.add_subparsers(dest="command", required=True, metavar="{get,status}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="{get,status,cache}")
     root = Parser(add_help=False)
     root.add_argument(
         "--root", type=Path, metavar="DIR", help="the folder of datasets (default: $RETHINK_DATA, else data)"
@@ -57,7 +61,34 @@ def _parser() -> Parser:
     getting.add_argument("--force", action="store_true", help="get it even if it is there and verified")
 
     commands.add_parser("status", parents=[root], allow_abbrev=False, help="verify what is there and list it")
+
+    caching = commands.add_parser(
+        "cache",
+        parents=[root],
+        allow_abbrev=False,
+        help="pack the images of a folder, decoded, into files that are read fast; verify what is there already",
+    )
+    caching.add_argument("folder", metavar="NAME_OR_FOLDER", help="as --data.folder names it, or imagenet")
+    caching.add_argument(
+        "--size", type=int, required=True, metavar="N", help="side of the squares (--data.stored_size)"
+    )
+    caching.add_argument("--workers", type=int, default=os.cpu_count(), metavar="N", help="processes that decode")
     return parser
+
+
+def _cache(options: argparse.Namespace) -> None:
+    from rethink.data import ImageFolder, ImageNet  # with torch
+    from rethink.data.packed import cache
+
+    if options.size < 1:
+        raise UserError(f"--size {options.size} is no side of a square. Choose one from 1.")
+    named = {"root": options.root, "stored_size": options.size}
+    data = ImageNet(**named) if options.folder == "imagenet" else ImageFolder(options.folder, **named)
+    for packed in cache(data.place, data.copy, options.workers):
+        size = f"{packed.path.stat().st_size / 1e9:.1f} GB"
+        print(f"{packed.path}: {len(packed.files):,} images, {size}, verified; {len(packed.damaged)} damaged files")
+        for number, reason in packed.damaged.items():
+            print(f"  {packed.files.path(number)}: {reason}")
 
 
 def _get(options: argparse.Namespace) -> None:

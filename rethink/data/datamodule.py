@@ -1,9 +1,9 @@
 """The LightningDataModule that every data set shares: subset, hold out, randomize once, keep on the device."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from jsonargparse.typing import NonNegativeInt, PositiveInt
@@ -15,33 +15,14 @@ from rethink.data.ahead import read_ahead
 from rethink.data.batches import EvaluationBatches, TrainingBatches
 from rethink.data.pipelines.cifar import CifarPipeline
 from rethink.data.pipelines.pipeline import Pipeline
-from rethink.data.split import PixelChange, ResidentSplit, Split, Stored, StreamedSplit, changed_region
+from rethink.data.split import PixelChange, ResidentSplit, Split, StreamedSplit, changed_region
 from rethink.data.store import Arrays
+from rethink.data.streams import Streams as Streams
+from rethink.data.streams import reader
 from rethink.errors import UserError
 from rethink.randomization import Randomization, TrueLabels
 from rethink.randomization.randomization import Part, PixelCounts
 from rethink.training import lightning_internals
-
-
-class Streams(NamedTuple):
-    """A data set whose images are read when a batch asks for them.
-
-    Attributes:
-        train_images: Reads training images: (b,) int64 indices -> (b, H, W, C) uint8, all of one size, or the same
-            with the originals' aspects.
-        train_labels: (N,) int64.
-        test_images: Reads test images.
-        test_labels: (M,) int64.
-        fingerprint: Of what there is to read, such as a list of files. Default: the pixels themselves are hashed.
-        workers: Processes that read ahead.
-    """
-
-    train_images: Callable[[Tensor], Tensor | Stored]
-    train_labels: Tensor
-    test_images: Callable[[Tensor], Tensor | Stored]
-    test_labels: Tensor
-    fingerprint: str = ""
-    workers: int = 0
 
 
 class ImageDataModule(LightningDataModule):
@@ -111,7 +92,7 @@ class ImageDataModule(LightningDataModule):
         def __getattr__(self, name: str) -> Any:
             """Reads off the data what is not said, when it is first asked for."""
             if name == "image_shape":
-                images = _reader(self._loaded, "train")(torch.arange(1)).images
+                images = reader(self._loaded, "train")(torch.arange(1)).images
                 self.image_shape = tuple(self.pipeline(images.shape[1]).shown(images).permute(0, 3, 1, 2).shape[1:])
             elif name == "num_classes":
                 self.num_classes = int(self._loaded.train_labels.max()) + 1
@@ -255,7 +236,7 @@ class ImageDataModule(LightningDataModule):
 
     def _split(self, name: str, part: Part, index: Tensor, randomization: Randomization) -> Split:
         loaded = self._loaded
-        read = _reader(loaded, part)
+        read = reader(loaded, part)
         true_labels = (loaded.train_labels if part == "train" else loaded.test_labels)[index]
         labels, corrupted = randomization.labels(true_labels, index, self.num_classes, part)
         pipeline = self.pipeline(read(index[:1]).images.shape[1])
@@ -278,7 +259,7 @@ class ImageDataModule(LightningDataModule):
         workers = 0 if isinstance(loaded, Arrays) else loaded.workers
 
         def chunks() -> Iterator[Tensor]:
-            for stored in read_ahead(_reader(loaded, "train"), sample.split(1000), workers):
+            for stored in read_ahead(reader(loaded, "train"), sample.split(1000), workers):
                 yield changed_region(stored.images, self.randomization, self.pipeline(stored.images.shape[1]))
 
         return PixelCounts(chunks)
@@ -291,17 +272,6 @@ class ImageDataModule(LightningDataModule):
     def _trainer(self) -> Any:
         assert self.trainer is not None, "batches are drawn by a Trainer"
         return self.trainer
-
-
-def _reader(loaded: Arrays | Streams, part: Part) -> Callable[[Tensor], Stored]:
-    """Gives the original images of some indices of a part."""
-    images = loaded.train_images if part == "train" else loaded.test_images
-
-    def read(index: Tensor) -> Stored:
-        values = images[index] if isinstance(images, Tensor) else images(index)
-        return values if isinstance(values, Stored) else Stored(values)
-
-    return read
 
 
 def _choose(available: int, wanted: int | None, seed: int, purpose: str, option: str) -> Tensor:

@@ -18,15 +18,14 @@ from rethink import randomness
 from rethink.data.ahead import read_ahead
 from rethink.data.datamodule import ImageDataModule, Streams
 from rethink.data.image_files import DamagedImage, read_image
-from rethink.data.image_list import ImageList, kept_list
+from rethink.data.image_list import ImageList, list_folder
+from rethink.data.packed import PARTS, Packed
 from rethink.data.pipelines.inception import CENTRE, InceptionPipeline
 from rethink.data.pipelines.pipeline import Pipeline
 from rethink.data.split import Stored
 from rethink.errors import UserError
 from rethink.files import write_text
 from rethink.training import memory
-
-EVALUATED = ("test", "val", "validation", "valid")  # the first that is there is the test set
 
 
 class ImageFolder(ImageDataModule):
@@ -87,8 +86,40 @@ class ImageFolder(ImageDataModule):
         return self._sets / self.folder
 
     @property
+    def copy(self) -> Path:
+        """Where a packed copy is looked for: in the folder of the data sets, NAME-SIZE."""
+        return self._sets / f"{Path(self.folder).name}-{self.stored_size}"
+
+    @property
     def _sets(self) -> Path:
         return Path(self.root or os.environ.get("RETHINK_DATA") or "data")
+
+    @cached_property
+    def packed(self) -> list[Packed]:
+        """The packed copy of this `stored_size`, training set and test set; empty where there is none.
+
+        Raises:
+            UserError: It is a copy of other files than there are in the folder.
+        """
+        copy, originals = self.copy, self._sets / self.folder
+        if not all((copy / f"{part}.npz").exists() for part in PARTS):
+            return []
+        packed = [Packed.open(copy, part, originals) for part in PARTS]
+        if (originals / "train").is_dir():
+            for part, files in zip(packed, list_folder(originals, self._sets / ".lists"), strict=True):
+                if part.files.fingerprint() != files.fingerprint():
+                    raise UserError(
+                        f"{copy} is a copy of other files than {files.folder} has now. Remove it, and make it again "
+                        f"with `rethink data cache {self.folder} --size {self.stored_size}`."
+                    )
+        return packed
+
+    @property
+    def _listed(self) -> tuple[ImageList, ImageList]:
+        """All files there are."""
+        if self.packed:
+            return self.packed[0].files, self.packed[1].files
+        return list_folder(self.place, self._sets / ".lists")
 
     @cached_property
     def lists(self) -> tuple[ImageList, ImageList]:
@@ -97,19 +128,25 @@ class ImageFolder(ImageDataModule):
         Raises:
             UserError: A folder is missing, or the two have different classes.
         """
-        train, test = list_folder(self.place, self._sets / ".lists")
+        train, test = self._listed
         if self.skip_damaged:
             train, test = (part.without(set(self.damaged_of(part))) for part in (train, test))
         if self.classes is not None:
             there = len(train.classes)
             if self.classes > there:
-                raise UserError(f"--data.classes {self.classes} is more than the {there} of {self.place}.")
+                raise UserError(f"--data.classes {self.classes} is more than the {there} of {self.folder}.")
             order = randomness.permutation(randomness.key(self.subset_seed, "classes"), there)
             train, test = (part.of_classes(np.sort(order[: self.classes])) for part in (train, test))
+        for packed, part in zip(self.packed, (train, test), strict=False):
+            if wrong := sorted(set(packed.damaged) & set(part.origin.tolist())):
+                raise DamagedImage(packed.files.path(wrong[0]), packed.damaged[wrong[0]])
         return train, test
 
     def damaged_of(self, files: ImageList) -> dict[int, str]:
         """Which files of a list are no whole images, and why. They are decoded once; the answer is kept."""
+        for packed in self.packed:
+            if packed.files is files:
+                return packed.damaged
         kept = self._sets / ".lists" / f"{files.fingerprint()[:16]}.damaged.json"
         with suppress(OSError, ValueError):
             return {int(number): reason for number, reason in json.loads(kept.read_text()).items()}
@@ -130,6 +167,8 @@ class ImageFolder(ImageDataModule):
             fingerprint += "".join(f" {self._checksum(part)}" for part in (train, test))
         labels = [torch.from_numpy(part.labels) for part in (train, test)]
         readers = [partial(read_squares, part, self.stored_size) for part in (train, test)]
+        if self.packed:
+            readers = [partial(one.read, part.origin) for one, part in zip(self.packed, (train, test), strict=True)]
         return Streams(readers[0], labels[0], readers[1], labels[1], fingerprint, self.workers)
 
     @property
@@ -137,8 +176,9 @@ class ImageFolder(ImageDataModule):
         train, test = self.lists
         noted: dict[str, Any] = {"files": [len(train), len(test)], "classes": list(train.classes)}
         if self.skip_damaged:
-            whole = list_folder(self.place, self._sets / ".lists")
-            noted["damaged"] = [f"{part.folder.name}/{part.name(i)}" for part in whole for i in self.damaged_of(part)]
+            noted["damaged"] = [
+                f"{part.folder.name}/{part.name(i)}" for part in self._listed for i in self.damaged_of(part)
+            ]
         return noted
 
     def pipeline(self, side: int) -> Pipeline:
@@ -167,32 +207,6 @@ class ImageFolder(ImageDataModule):
         return digest.hexdigest()
 
 
-def list_folder(place: Path, kept_in: Path) -> tuple[ImageList, ImageList]:
-    """The files of a folder's training set and test set.
-
-    Args:
-        place: The folder with `train` and `test` or `val`.
-        kept_in: Folder in which the lists are kept.
-
-    Raises:
-        UserError: A folder is missing, or the two have different classes.
-    """
-    if not (place / "train").is_dir():
-        raise UserError(f"{place} has no folder train. Expected {place}/train/CLASS/IMAGE.jpg.")
-    evaluated = next((place / name for name in EVALUATED if _has_folders(place / name)), None)
-    if evaluated is None:
-        raise UserError(f"{place} has no test set. Expected {place}/test or {place}/val, with the same classes.")
-    train, test = (kept_list(part, kept_in) for part in (place / "train", evaluated))
-    if train.classes != test.classes:
-        only = [
-            f"only {one.folder} has {', '.join(sorted(set(one.classes) - set(other.classes))[:3])}"
-            for one, other in ((train, test), (test, train))
-            if set(one.classes) - set(other.classes)
-        ]
-        raise UserError(f"The classes differ: {'; '.join(only)}. Both need the same class folders.")
-    return train, test
-
-
 def read_squares(files: ImageList, side: int, index: Tensor) -> Stored:
     """Images of a list as squares, and their aspects."""
     images = np.empty((len(index), side, side, 3), np.uint8)
@@ -214,7 +228,3 @@ def _damage(files: ImageList, side: int, index: Tensor) -> dict[int, str]:
 
 def _sums(files: ImageList, index: Tensor) -> bytes:
     return b"".join(hashlib.sha256(files.path(number).read_bytes()).digest() for number in index.tolist())
-
-
-def _has_folders(folder: Path) -> bool:
-    return folder.is_dir() and any(entry.is_dir() for entry in os.scandir(folder) if entry.name[0] != ".")

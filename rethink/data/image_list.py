@@ -16,6 +16,7 @@ from rethink.errors import UserError
 from rethink.files import write_atomically
 
 EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")  # as torchvision's
+EVALUATED = ("test", "val", "validation", "valid")  # the first that is there is the test set
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,32 @@ def kept_list(folder: Path, kept_in: Path) -> ImageList:
     return files
 
 
+def list_folder(place: Path, kept_in: Path) -> tuple[ImageList, ImageList]:
+    """The files of a folder's training set and test set.
+
+    Args:
+        place: The folder with `train` and `test` or `val`.
+        kept_in: Folder in which the lists are kept.
+
+    Raises:
+        UserError: A folder is missing, or the two have different classes.
+    """
+    if not (place / "train").is_dir():
+        raise UserError(f"{place} has no folder train. Expected {place}/train/CLASS/IMAGE.jpg.")
+    evaluated = next((place / name for name in EVALUATED if _has_folders(place / name)), None)
+    if evaluated is None:
+        raise UserError(f"{place} has no test set. Expected {place}/test or {place}/val, with the same classes.")
+    train, test = (kept_list(part, kept_in) for part in (place / "train", evaluated))
+    if train.classes != test.classes:
+        only = [
+            f"only {one.folder} has {', '.join(sorted(set(one.classes) - set(other.classes))[:3])}"
+            for one, other in ((train, test), (test, train))
+            if set(one.classes) - set(other.classes)
+        ]
+        raise UserError(f"The classes differ: {'; '.join(only)}. Both need the same class folders.")
+    return train, test
+
+
 def scan(folder: Path) -> tuple[ImageList, dict[bytes, int]]:
     """Lists the images of a folder with a folder for each class, subfolders included, and when all these were changed.
 
@@ -172,3 +199,7 @@ def _changed(top: Path, name: bytes) -> int:
 
 
 _ENDINGS = tuple(extension.encode() for extension in EXTENSIONS)
+
+
+def _has_folders(folder: Path) -> bool:
+    return folder.is_dir() and any(entry.is_dir() for entry in os.scandir(folder) if entry.name[0] != ".")
