@@ -5,11 +5,46 @@ import inspect
 import pkgutil
 import sys
 from types import ModuleType
-from typing import TypeVar
+from typing import Any, Self, TypeVar
 
 from rethink.errors import UserError, did_you_mean
 
 T = TypeVar("T")
+
+
+class Rebuildable:
+    """Remembers the arguments that it was built with, for checkpoints from which it is built again."""
+
+    built_with: dict[str, Any]
+    """By name, those that were not given left out."""
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        self = super().__new__(cls)
+        signature = inspect.signature(cls.__init__)
+        try:
+            given = signature.bind_partial(self, *args, **kwargs).arguments
+        except TypeError:  # which the constructor says better
+            given = {}
+        for name, parameter in signature.parameters.items():
+            if parameter.kind == inspect.Parameter.VAR_KEYWORD:
+                given |= given.pop(name, {})
+        object.__setattr__(self, "built_with", dict(list(given.items())[1:]))
+        return self
+
+
+def plain(value: Any) -> Any:
+    """A value as YAML has it: a Rebuildable with its class and arguments, what cannot be written left out as None."""
+    if isinstance(value, Rebuildable):
+        class_path = f"{type(value).__module__}.{type(value).__qualname__}"
+        return {"class_path": class_path, "init_args": plain(value.built_with)}
+    if isinstance(value, dict):
+        return {str(name): plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    for kind in (bool, int, float, str):  # a subclass of these, such as a PositiveFloat, becomes one of them
+        if isinstance(value, kind):
+            return kind(value)
+    return None
 
 
 def subclasses(package: ModuleType, base: type) -> dict[str, type]:

@@ -5,7 +5,7 @@ import os
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import torch
 
@@ -15,7 +15,9 @@ from rethink.discovery import resolve
 from rethink.errors import UserError
 from rethink.models import Classifier
 from rethink.randomization import Randomization
-from rethink.runs.run import Run
+from rethink.runs.reading import Columns
+from rethink.runs.run import Run, runs_folder
+from rethink.runs.setting import Setting
 from rethink.runs.weights import final_weights, weights_of_epoch
 from rethink.training.checkpoints import read_checkpoint
 from rethink.training.recipes import Recipe
@@ -34,6 +36,32 @@ class Network:
     data: ImageDataModule
 
     @property
+    def record(self) -> dict[str, Any]:
+        """What record.json says."""
+        return self.run.record
+
+    @property
+    def history(self) -> Columns:
+        """Name -> values, one an epoch, None where it was not measured: what `pandas.DataFrame` takes as a table."""
+        return self.run.history
+
+    @property
+    def setting(self) -> Setting:
+        """All that the run_id hashes, and the seed."""
+        return self.run.setting
+
+    @torch.no_grad()
+    def predict(self, images: torch.Tensor) -> torch.Tensor:
+        """Probabilities (n, K) of the classes of some images, which go through the pipeline of the run's data.
+
+        Args:
+            images: (n, height, width, channels) uint8.
+        """
+        pipeline = self.data.pipeline(images.shape[1])
+        chunks = (pipeline(chunk, self.model.switches.for_evaluation) for chunk in images.split(_CHUNK))
+        return torch.cat([self.model(chunk).softmax(1) for chunk in chunks])
+
+    @property
     def train(self) -> Split:
         """The training set as randomized."""
         return self.data.splits["train"]
@@ -47,6 +75,16 @@ class Network:
         """Logits (n, K) of all examples of a split, in its order."""
         chunks = torch.arange(len(split)).split(_CHUNK)
         return torch.cat([self.model.network(self.inputs(split, positions)).float() for positions in chunks])
+
+
+def load(run: str | Path, weights: Literal["final", "best"] | int = "final") -> Network:
+    """A finished run: see `rethink.load_run`."""
+    opened = Run.open(run if Path(run).is_dir() else runs_folder() / run)
+    if weights == "final":
+        return at_the_end(opened)
+    best = opened.record["best_test_accuracy"]
+    chosen = best.get("validation", best["test"])["epoch"] if weights == "best" else weights
+    return at_the_end(opened) if chosen == opened.last_epoch else after_epoch(opened, int(chosen))
 
 
 def at_the_end(run: Run) -> Network:
@@ -74,10 +112,7 @@ def _with_weights(run: Run, file: Path, more: str) -> Network:
         command = f"rethink fit --config {run.path / 'config.yaml'}{more} --force"
         raise UserError(f"{file} is not there. Make it: {command}")
     model = _model(run)
-    state = read_checkpoint(file)["state_dict"]
-    averaged = any(name.startswith("average.") for name in state)  # the weights that were evaluated
-    prefix = "average." if averaged else "network."
-    model.network.load_state_dict({k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)})
+    model.take_weights(read_checkpoint(file)["state_dict"])
     return _network(run, model)
 
 

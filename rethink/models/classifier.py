@@ -1,7 +1,7 @@
 """The LightningModule that every architecture shares: one SGD step, one evaluation, all switches."""
 
 import copy
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, Literal
 
@@ -13,6 +13,7 @@ from rethink import randomness
 from rethink.data.batch import Batch, PlainBatch
 from rethink.data.batches import Block
 from rethink.data.pipelines.pipeline import Augmentation, Switches
+from rethink.discovery import Rebuildable, plain
 from rethink.models.evaluation import EvaluatedModule
 from rethink.models.evaluation_statistics import EvaluationStatistics, require_batch_norm
 from rethink.models.initialization import initialize
@@ -28,7 +29,7 @@ from rethink.training.step import sgd_step
 _RECIPE_OPTIONS = ("learning_rate", "momentum", "decay", "decay_steps", "staircase")
 
 
-class Classifier(EvaluatedModule):
+class Classifier(Rebuildable, EvaluatedModule):
     """An image classifier trained as in Appendix A, or by another recipe: SGD with momentum, 0.95 per epoch.
 
     An architecture is a subclass that builds `self.network`, a plain nn.Module from (B, C, H, W) to logits (B, K),
@@ -108,7 +109,7 @@ class Classifier(EvaluatedModule):
         self.num_classes = num_classes
         self.online = OnlineMean()
         self._rates: list[float] = []  # learning rates of the optimizer's groups, before the schedule
-        self._weights_drawn = False
+        self._has_weights = False
 
     # What an architecture may override.
 
@@ -217,26 +218,45 @@ class Classifier(EvaluatedModule):
         """Draws the weights that training starts from, once."""
         if stage == "fit":
             refuse_impossible(self.trainer)
-        if not self._weights_drawn:
-            self._weights_drawn = True
+        if not self._has_weights:
+            self._has_weights = True
             self.draw_initial_weights()
             require_batch_norm(self.network, self.evaluation_statistics)
-            self.network.to(memory_format=torch.channels_last)
-            if self.recipe.average is not None:
-                self.average = copy.deepcopy(self.network).requires_grad_(False)
-            if self.compiled:
-                self.network.compile()
+        self.network.to(memory_format=torch.channels_last)
+        if self.recipe.average is not None and self.average is None:
+            self.average = copy.deepcopy(self.network).requires_grad_(False)
+        if self.compiled:
+            self.network.compile()
+
+    def take_weights(self, state: Mapping[str, Tensor]) -> None:
+        """Takes those of a checkpoint that were evaluated, averaged or not; they are drawn no more.
+
+        Args:
+            state: The `state_dict` of a checkpoint.
+        """
+        averaged = any(name.startswith("average.") for name in state)
+        prefix = "average." if averaged else "network."
+        self.network.load_state_dict({k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)})
+        self._has_weights = True
 
     def on_train_epoch_start(self) -> None:
         """Forgets the last epoch's measurements."""
         self.epoch_metrics = {}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Keeps the online mean of an epoch that is saved in its middle, summed over the ranks."""
+        """Adds the arguments, and the online mean of an epoch that is saved in its middle, summed over the ranks."""
+        arguments = {k: plain(v) for k, v in self.built_with.items() if v is None or plain(v) is not None}
+        if isinstance(self.built_with.get("recipe"), Recipe):
+            arguments["_instantiator"] = "lightning.pytorch.cli.instantiate_module"  # makes the recipe too
+        checkpoint[self.CHECKPOINT_HYPER_PARAMS_KEY] = arguments | {"seed": self.seed}
         with self.online.sync_context(should_sync=self.online._to_sync):
             checkpoint["online"] = {name: getattr(self.online, name).item() for name in ("loss", "count", "correct")}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Takes the online mean up again, on one rank."""
-        for name, value in checkpoint.get("online", {}).items():
-            getattr(self.online, name).fill_(value if self.global_rank == 0 else 0)
+        """Takes the online mean up again, on one rank, where training goes on."""
+        self._has_weights = True
+        if self.average is None and any(name.startswith("average.") for name in checkpoint["state_dict"]):
+            self.average = copy.deepcopy(self.network).requires_grad_(False)
+        if self._trainer is not None:
+            for name, value in checkpoint.get("online", {}).items():
+                getattr(self.online, name).fill_(value if self.global_rank == 0 else 0)

@@ -10,12 +10,13 @@ import torch
 from jsonargparse.typing import ClosedUnitInterval, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from torch import nn
 
+from rethink.discovery import Rebuildable
 from rethink.errors import UserError
 
 STEPS_PER_PAPER_EPOCH = 391  # ceil(50000 / 128): Figures 1a and 2b are plotted at multiples of it
 
 
-class Recipe:
+class Recipe(Rebuildable):
     """How a network is trained. To add a recipe, subclass this and override `optimizer`.
 
     A recipe has no state: what changes in training is the optimizer's, or the averaged network's, and is in every
