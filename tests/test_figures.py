@@ -16,7 +16,8 @@ from rethink.files import write_json
 from rethink.report import artefacts, publication
 from rethink.report.page import Artefact
 from rethink.report.randomizations import FIVE
-from rethink.report.results import Results, evaluations, rule_words
+from rethink.report.results import Results
+from rethink.report.wording import evaluations, rule_words
 from rethink.runs.published import write_sums
 from rethink.runs.rules import Rule
 from rethink.runs.run import Run, find_runs

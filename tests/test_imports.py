@@ -32,6 +32,7 @@ LAYERS = [
     ["discovery"],
     ["files"],
     ["randomness"],
+    ["models.names"],
     ["runs"],
     ["cluster"],
     ["training"],

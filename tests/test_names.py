@@ -8,8 +8,7 @@ import pytest
 import rethink.models
 from rethink.discovery import subclasses
 from rethink.models.classifier import Classifier
-from rethink.models.names import ARCHITECTURES, label
-from rethink.runs.wording import architecture
+from rethink.models.names import ARCHITECTURES, architecture, label
 
 
 @pytest.mark.parametrize(

@@ -121,16 +121,13 @@ groups:
 analyses: [{analysis: own_analysis.Epochs, of: all}]
 """
 FIGURES = '''
-from rethink.report.results import of, setting_name
 from rethink.report.tables import Column, Table
 
 
 def artefact(results):
     """A row per setting."""
     columns = [Column.text("setting", "setting"), Column.estimates("train", "train")]
-    rows = [
-        [setting_name(setting), results.final("train/accuracy", **of(setting))] for setting in results.distinct
-    ]
+    rows = [[row.name, row.final("train/accuracy")] for row in results.rows]
     return results.artefact("They train.", tables=[Table(columns, rows, "Training accuracy", name="own")])
 '''
 

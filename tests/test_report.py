@@ -397,10 +397,11 @@ def test_a_run_that_diverged_is_named_beside_n_and_averaged_nowhere(tmp_path: Pa
     for seed, outcome in enumerate(["", "", "diverged"]):
         write_run(tmp_path, "MLP", fits_at=None, seed=seed, outcome=outcome, test=0.1 if outcome else 0.5)
     results = results_of("table1", find_runs(tmp_path))
-    mlp = {"architecture": "MLP 1x512"}
-    assert results.final("test/accuracy", **mlp) == Estimate((0.5, 0.5))
-    assert str(results.seeds(**mlp)) == "2, 1 diverged"
-    assert results.compare("test/accuracy", 10.0, "test", **mlp).lost == ("diverged",)
+    mlp = results.row(architecture="MLP 1x512")
+    assert mlp.final("test/accuracy") == Estimate((0.5, 0.5))
+    assert str(mlp.seeds) == "2, 1 diverged"
+    comparison = mlp.compare(mlp.final("test/accuracy"), 10.0, results.judged("test"), percent=True)
+    assert (comparison.paper, comparison.lost) == (0.1, ("diverged",))
     assert results.notes()[0].endswith("averaged nowhere: diverged: MLP 1x512, true labels, seed 2.")
 
 
@@ -409,5 +410,5 @@ def test_different_settings_are_not_averaged(tmp_path: Path) -> None:
         write_run(tmp_path, "MLP", weight_decay=decay)
     results = results_of("table1", find_runs(tmp_path))
     with pytest.raises(UserError, match=r"averaged as one\. They differ in model.weight_decay: .*weight decay 0.0005"):
-        results.final("test/accuracy", architecture="MLP 1x512")
-    assert results.final("test/accuracy", weight_decay=True) == Estimate((0.4,))
+        results.row(architecture="MLP 1x512").final("test/accuracy")
+    assert results.row(weight_decay=True).final("test/accuracy") == Estimate((0.4,))

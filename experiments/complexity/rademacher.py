@@ -50,7 +50,7 @@ class Estimated:
 def estimates(results: Results) -> list[Estimated]:
     """For every network and n that has runs."""
     found = []
-    runs = [run for run in results.select(randomization="RandomSigns") if run.final("train/accuracy") is not None]
+    runs = [run for run in results.row(randomization="RandomSigns").runs if run.final("train/accuracy") is not None]
     for architecture in results.architectures:
         for examples in sorted({run.train_size for run in runs if run.architecture == architecture}):
             here = [run for run in runs if run.architecture == architecture and run.train_size == examples]
@@ -128,7 +128,7 @@ def table(results: Results) -> Table:
 
 def verdicts(results: Results) -> list[Verdict]:
     """Whether the signs are fitted at every n, and whether what is sure of R_n leaves a bound."""
-    found, absent = estimates(results), results.missing(randomization="RandomSigns")
+    found, absent = estimates(results), results.row(randomization="RandomSigns").missing
     missing: list[tuple[str, bool | None]] = [(run.label, None) for run in absent]
     more = f"{len(absent)} runs are missing." if absent else ""
     fits = [(each.name, each.value >= NEAR_ONE) for each in found]

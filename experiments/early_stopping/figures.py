@@ -1,21 +1,37 @@
 """Best against last test accuracy, on true labels: chosen by the test set as in the paper, and by held-out images."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from rethink.models.names import label
 from rethink.report.dots import Dot, abbreviated, dots
 from rethink.report.estimates import Estimate
 from rethink.report.figures import Chart
 from rethink.report.page import Artefact
 from rethink.report.panels import Series, against_corruption
-from rethink.report.results import Results, of, setting_name
+from rethink.report.results import Results
 from rethink.report.style import architecture_style
-from rethink.report.tables import Cell, Column, Table
+from rethink.report.tables import Column, Table
 from rethink.report.verdicts import Quantity, Verdict, at_most, rising, summary
+from rethink.report.wording import sentence, setting_name
 from rethink.runs.run import Run
 from rethink.runs.setting import Setting
 
 HALF = 0.5  # up to here the gain is expected to grow: with all labels random there is nothing to learn and to gain
+FINDING = """
+{% for labels, by_test, held_out in largest %}
+{% if by_test %}
+On {{ labels }} labels the best test accuracy is at most {{ "%.2f" % (100 * by_test.gain.mean) }} points above the last
+({{ by_test.name }}).
+{% endif %}
+{% if held_out %}
+Stopping where held-out images say changes it by {{ "%+.2f" % (100 * held_out.held_out_gain.mean) }} points at most
+({{ held_out.name }}).
+{% endif %}
+{% endfor %}
+{{ "No gain is known yet." if not there }}
+{{ summary }}
+"""
 
 
 @dataclass(frozen=True)
@@ -32,45 +48,29 @@ class Stopping:
 
     @property
     def name(self) -> str:
+        """The setting; true labels go without saying."""
         return setting_name(self.setting).replace(", true labels", "")
 
-    @classmethod
-    def of(cls, results: Results, setting: Setting) -> "Stopping":
-        """The paper's way from the runs of the setting, the other from those of the same with held-out images."""
-        here, held_out = of(setting), of(setting, validation_size=True)
-        return cls(
-            setting,
-            results.final("test/accuracy", **here),
-            results.estimate(_best("test", "gain"), **here),
-            results.estimate(_best("test", "epoch"), **here),
-            results.estimate(_best("by_validation", "gain"), **held_out),
-            results.estimate(_best("by_validation", "epoch"), **held_out),
-            any(planned.matches(**held_out) for planned in results.settings),
-        )
 
-
-def artefact(results: Results) -> Artefact:
-    """Tables of the settings that have runs, on true labels and on corrupted ones; gain and place as charts."""
-    every = [Stopping.of(results, setting) for setting in results.distinct if not setting.validation_size]
-    known = [one for one in every if one.gain or one.held_out_gain]
-    true = [one for one in known if one.setting.corruption == 0]
-    corrupted = sorted(
-        (one for one in known if one.setting.corruption),
-        key=lambda one: (results.architectures.index(one.setting.architecture), one.setting.corruption),
-    )
-    bound = results.tolerance("gain").value
-    tables = [
-        _table(true, "true_labels", "On true labels: the last test accuracy, and what the best epoch's adds"),
-        _table(corrupted, "corrupted_labels", "On corrupted labels, judged by true test labels: the same"),
-    ]
-    verdicts = [*_small(every, bound), *_growing(every)]
-    return results.artefact(
-        finding=f"{_finding(true, corrupted) or 'No gain is known yet.'} {summary(verdicts)}",
-        charts=[_of_settings(true, bound), *_against_corruption(every)],
-        tables=[table for table in tables if table.rows],
-        verdicts=verdicts,
-        notes=[f"The tables show the {len(known)} of {len(every)} settings that have runs."],
-    )
+def rows(results: Results) -> list[Stopping]:
+    """Of every setting without held-out images: the paper's way, and from the same with held-out images the other."""
+    settings = []
+    for row in results.rows:
+        setting = row.planned[0].setting.without_seed
+        if not setting.validation_size:
+            held_out = results.row(**setting.values | {"validation_size": True})
+            settings.append(
+                Stopping(
+                    setting,
+                    row.final("test/accuracy"),
+                    row.estimate(_best("test", "gain")),
+                    row.estimate(_best("test", "epoch")),
+                    held_out.estimate(_best("by_validation", "gain")),
+                    held_out.estimate(_best("by_validation", "epoch")),
+                    bool(held_out.planned),
+                )
+            )
+    return settings
 
 
 def _best(by: str, quantity: str) -> Callable[[Run], float | None]:
@@ -82,63 +82,81 @@ def _best(by: str, quantity: str) -> Callable[[Run], float | None]:
     return measure
 
 
-def _finding(true: list[Stopping], corrupted: list[Stopping]) -> str:
-    """The largest gain on true and on corrupted labels, each way."""
-    said = []
-    for labels, those in (("true", true), ("corrupted", corrupted)):
-        by_test = [(one.gain.mean, one.name) for one in those if one.gain]
-        by_held_out = [(one.held_out_gain.mean, one.name) for one in those if one.held_out_gain]
-        if by_test:
-            most, name = max(by_test)
-            said.append(
-                f"On {labels} labels the best test accuracy is at most {100 * most:.2f} points above the last ({name})."
-            )
-        if by_held_out:
-            most, name = max(by_held_out)
-            said.append(f"Stopping where held-out images say changes it by {100 * most:+.2f} points at most ({name}).")
-    return " ".join(said)
-
-
-def _small(every: list[Stopping], bound: float) -> list[Verdict]:
-    true = [one for one in every if one.setting.corruption == 0]
-    trend = f"On true labels early stopping gains at most {bound:g} point{'s' if bound != 1 else ''} of test accuracy"
-    by_test = [(one.name, Quantity(100 * one.gain.mean)) for one in true if one.gain]
-    held_out = [(one.name, Quantity(100 * one.held_out_gain.mean)) for one in true if one.held_out_gain]
-    return [
-        at_most(
-            f"{trend}, {how}",
-            [(f"{most[0]}, the largest", most[1])],
-            bound,
-            [f"{absent} of {len(true)} settings"] if (absent := len(true) - len(gains)) else [],
-        )
-        for how, gains in (("the test set choosing the epoch", by_test), ("held-out images choosing it", held_out))
-        if (most := max(gains, key=lambda pair: pair[1].value, default=None))
+def artefact(results: Results) -> Artefact:
+    """Tables of the settings that have runs, on true labels and on corrupted ones; gain and place as charts."""
+    settings = rows(results)
+    there = [row for row in settings if row.gain or row.held_out_gain]
+    true = [row for row in settings if row.setting.corruption == 0]
+    corrupted = sorted(
+        (row for row in there if row.setting.corruption),
+        key=lambda row: (results.architectures.index(row.setting.architecture), row.setting.corruption),
+    )
+    bound, sweeps = results.tolerance("gain").value, by_corruption(settings)
+    shown = [row for row in true if row in there]
+    tables = [
+        table(shown, "true_labels", "On true labels: the last test accuracy, and what the best epoch's adds"),
+        table(corrupted, "corrupted_labels", "On corrupted labels, judged by true test labels: the same"),
     ]
+    judged = [*small(true, bound), *growing(sweeps)]
+    parts = {"true": shown, "corrupted": corrupted}
+    largest = [(labels, _largest(part, "gain"), _largest(part, "held_out_gain")) for labels, part in parts.items()]
+    return results.artefact(
+        finding=sentence(FINDING, largest=largest, there=[*shown, *corrupted], summary=summary(judged)),
+        charts=[of_settings(shown, bound), *against_levels(sweeps)],
+        tables=[part for part in tables if part.rows],
+        verdicts=judged,
+        notes=[f"The tables show the {len(there)} of {len(settings)} settings that have runs."],
+    )
 
 
-def _sweeps(every: list[Stopping]) -> dict[str, list[tuple[float, Stopping]]]:
+def _largest(settings: Sequence[Stopping], gain: str) -> Stopping | None:
+    there = [row for row in settings if getattr(row, gain)]
+    return max(there, key=lambda row: (getattr(row, gain).mean, row.name), default=None)
+
+
+def small(true: Sequence[Stopping], bound: float) -> list[Verdict]:
+    """On true labels it gains little, each way."""
+    judged = []
+    unit = "points" if bound != 1 else "point"
+    ways = {"gain": "the test set choosing the epoch", "held_out_gain": "held-out images choosing it"}
+    for gain, words in ways.items():
+        if most := _largest(true, gain):
+            absent = sum(not getattr(row, gain) for row in true)
+            judged.append(
+                at_most(
+                    f"On true labels early stopping gains at most {bound:g} {unit} of test accuracy, {words}",
+                    [(f"{most.name}, the largest", Quantity(100 * getattr(most, gain).mean))],
+                    bound,
+                    [f"{absent} of {len(true)} settings"] if absent else [],
+                )
+            )
+    return judged
+
+
+def by_corruption(settings: Sequence[Stopping]) -> dict[str, list[tuple[float, Stopping]]]:
     """By architecture the runs of Figure 1b: nothing changes but the label corruption."""
     sweeps: dict[str, list[tuple[float, Stopping]]] = {}
-    for first in (one for one in every if one.setting.randomization == "PartiallyCorruptedLabels"):
+    for first in (row for row in settings if row.setting.randomization == "PartiallyCorruptedLabels"):
         fixed = {"randomization": first.setting.randomization, "corruption": first.setting.corruption}
-        alike = [one for one in every if replace(one.setting, **fixed) == first.setting]
-        levels = {one.setting.corruption: one for one in alike if one.setting.corruption is not None}
+        alike = [row for row in settings if replace(row.setting, **fixed) == first.setting]
+        levels = {row.setting.corruption: row for row in alike if row.setting.corruption is not None}
         sweeps.setdefault(first.setting.architecture, sorted(levels.items(), key=lambda pair: pair[0]))
     return sweeps
 
 
-def _growing(every: list[Stopping]) -> list[Verdict]:
-    verdicts = []
-    for architecture, levels in _sweeps(every).items():
-        gains = [(p, Quantity.of(one.gain and one.gain.scaled(100))) for p, one in levels if p <= HALF]
+def growing(sweeps: Mapping[str, Sequence[tuple[float, Stopping]]]) -> list[Verdict]:
+    """The gain grows with corruption, in every network."""
+    judged = []
+    for architecture, levels in sweeps.items():
+        gains = [(p, Quantity.of(row.gain and row.gain.scaled(100))) for p, row in levels if p <= HALF]
         if sum(gain is not None for _, gain in gains) > 1:
-            label = architecture_style(architecture).label
-            trend = f"Beyond the paper: what early stopping gains grows with corruption up to p = {HALF:g} ({label})"
-            verdicts.append(rising(trend, gains, unit=" points"))
-    return verdicts
+            trend = "Beyond the paper: what early stopping gains grows with corruption"
+            judged.append(rising(f"{trend} up to p = {HALF:g} ({label(architecture)})", gains, unit=" points"))
+    return judged
 
 
-def _table(those: Sequence[Stopping], name: str, caption: str) -> Table:
+def table(settings: Sequence[Stopping], name: str, caption: str) -> Table:
+    """Gain and place, each way."""
     columns = [
         Column.text("setting", "setting"),
         Column("n", "n"),
@@ -149,44 +167,55 @@ def _table(those: Sequence[Stopping], name: str, caption: str) -> Table:
         Column.estimates("held out: adds", "held_out_gain", "points", format="+.2f"),
         Column.estimates("held out: at", "held_out_place", "% of run", format=".0f"),
     ]
-    cells: list[list[Cell]] = []
-    for one in those:
-        held_out: list[Cell] = [one.held_out_gain.n if one.held_out_gain else 0, one.held_out_gain, one.held_out_place]
-        if not one.held_out_gain:
-            held_out[1] = "not run" if one.held_out_planned else None
-        last: list[Cell] = [one.final, one.gain or "not run", one.place]
-        cells.append([one.name, one.gain.n if one.gain else 0, *last, *held_out])
     notes = [
         "Chosen by the test set the gain cannot be negative, and is optimistic: the same images choose and judge. "
         "Held out: training images that the network never sees choose the epoch, and the test set judges; the gain is "
         "over the last epoch of the same run."
     ]
-    return Table(columns, cells, f"{caption}; mean ± s.d. over n seeds", notes, name)
+    return Table(
+        columns,
+        [
+            [
+                *(row.name, row.gain.n if row.gain else 0, row.final, row.gain or "not run", row.place),
+                row.held_out_gain.n if row.held_out_gain else 0,
+                row.held_out_gain or ("not run" if row.held_out_planned else None),
+                row.held_out_place,
+            ]
+            for row in settings
+        ],
+        f"{caption}; mean ± s.d. over n seeds",
+        notes,
+        name,
+    )
 
 
-def _of_settings(true: Sequence[Stopping], bound: float) -> Chart:
-    marks: dict[str, list[Dot]] = {"Chosen by the test set": [], "Chosen by held-out images": []}
-    for one in true:
-        for title, gain in zip(marks, (one.gain, one.held_out_gain), strict=True):
-            style = architecture_style(one.setting.architecture)
-            marks[title].append(Dot(abbreviated(one.name), style, gain and gain.scaled(100)))
-    level = f"{bound:g} point{'s' if bound != 1 else ''}"
-    panels = [
-        dots(title, "points of test accuracy", found, reference=(bound, level))
-        for title, found in marks.items()
-        if any(mark.ours for mark in found)
-    ]
+def of_settings(true: Sequence[Stopping], bound: float) -> Chart:
+    """The gain on true labels, a row of dots for each setting."""
+    panels = []
+    for title, gain in (("Chosen by the test set", "gain"), ("Chosen by held-out images", "held_out_gain")):
+        marks = [
+            Dot(
+                abbreviated(row.name),
+                architecture_style(row.setting.architecture),
+                getattr(row, gain) and getattr(row, gain).scaled(100),
+            )
+            for row in true
+        ]
+        if any(mark.ours for mark in marks):
+            level = (bound, f"{bound:g} {'points' if bound != 1 else 'point'}")
+            panels.append(dots(title, "points of test accuracy", marks, reference=level))
     description = "What stopping at the best epoch would gain over the last one, in test accuracy on true labels."
     return Chart("true_labels_gain", description, panels)
 
 
-def _against_corruption(every: list[Stopping]) -> list[Chart]:
+def against_levels(sweeps: Mapping[str, Sequence[tuple[float, Stopping]]]) -> list[Chart]:
+    """Gain and place against corruption."""
     gains: list[Series] = []
     places: list[Series] = []
-    for architecture, levels in _sweeps(every).items():
+    for architecture, levels in sweeps.items():
         style = architecture_style(architecture)
-        gains.append(Series.estimates(style, [(p, one.gain and one.gain.scaled(100)) for p, one in levels]))
-        places.append(Series.estimates(style, [(p, one.place and one.place.scaled(100)) for p, one in levels]))
+        gains.append(Series.estimates(style, [(p, row.gain and row.gain.scaled(100)) for p, row in levels]))
+        places.append(Series.estimates(style, [(p, row.place and row.place.scaled(100)) for p, row in levels]))
     if not any(series.x for series in gains):
         return []
     panels = [

@@ -4,115 +4,118 @@ The paper does not say when it counts a training set as fitted. One rule is draw
 that were recorded, and say which of them comes nearest to the paper.
 """
 
-from experiments.fig1b.rules import rules_compared, rules_table
-from rethink.report.corruption import ONE_DRAW, SLIPS, levels, networks, paper, paper_series, relative_time
-from rethink.report.estimates import Comparison, rule_in_words
+from collections.abc import Sequence
+
+from experiments.fig1b.rows import Level, by_network, paper_curve, rows, rules_compared, started
+from experiments.fig1b.rules import rules_table
+from rethink.report.corruption import ONE_DRAW, SLIPS, paper_series
+from rethink.report.estimates import Tolerance, rule_in_words
 from rethink.report.figures import Chart
 from rethink.report.page import Artefact
 from rethink.report.panels import Panel, Series, against_corruption
-from rethink.report.results import Results, evaluations, rule_words
-from rethink.report.style import architecture_style
-from rethink.report.tables import Cell, Column, Table, comparison_cells, comparison_columns
+from rethink.report.results import Results
+from rethink.report.tables import Column, Table, comparison_cells, comparison_columns
 from rethink.report.verdicts import Quantity, Verdict, agreeing, at_most, rising, summary
+from rethink.report.wording import evaluations, rule_words, sentence
 
 SMALL_FACTOR = 4.0  # the paper's axis ends here; its largest value is 3.6 (small Inception)
+DESCRIPTION = (
+    "Epochs until the training set is fitted, as a multiple of those on true labels of the same seed, against the "
+    "probability p that a label is replaced by a random one; in thin dashes the paper's curves. An arrow upwards: "
+    f"not fitted when the run ended, so the value lies above. A line joins neighbouring levels only. {ONE_DRAW}"
+)
+FINDING = """
+Epochs to fit random labels, as a multiple of those to fit true labels ({{ rule }}):
+{% for level in ends %}
+{{ level.row.network }} {{ level.relative.format(".2f") if level.relative else "not known" }}
+{%- if 1.0 in paper(level) %} (the paper {{ "%.2f" % paper(level)[1.0] }}){% endif %}
+{{- ", " if not loop.last }}
+{%- endfor %}. {{ summary }}
+"""
 
 
 def artefact(results: Results) -> Artefact:
     """The figure by the default rule, and by every other."""
-    verdicts = _verdicts(results)
-    description = (
-        "Epochs until the training set is fitted, as a multiple of those on true labels of the same seed, against the "
-        "probability p that a label is replaced by a random one; in thin dashes the paper's curves. An arrow upwards: "
-        f"not fitted when the run ended, so the value lies above. A line joins neighbouring levels only. {ONE_DRAW}"
+    rules = rules_compared(results.runs)
+    by_rule = {rule: rows(results, rule) for rule in dict.fromkeys([results.rule, *rules])}
+    planned, tolerance = by_rule[results.rule], results.judged("relative_time")
+    levels = started(planned)
+    judged = verdicts(planned, tolerance)
+    finding = sentence(
+        FINDING,
+        rule=rule_words(results.rule),
+        ends=[level for level in levels if level.row.p == 1],
+        paper=paper_curve,
+        summary=summary(judged),
     )
     charts = [
-        Chart("fig1b", f"{description} Fitted: {rule_words(results.rule)}.", [panel(results, results.rule)]),
-        Chart("fig1b_rules", f"The same by each rule of what is fitted. {description}", _panels(results)),
+        Chart("fig1b", f"{DESCRIPTION} Fitted: {rule_words(results.rule)}.", [panel(results.rule, levels)]),
+        Chart(
+            "fig1b_rules",
+            f"The same by each rule of what is fitted. {DESCRIPTION}",
+            [panel(rule, started(by_rule[rule])) for rule in rules],
+        ),
     ]
-    tables = [_table(results), rules_table(results)]
-    return results.artefact(_finding(results, verdicts), charts, tables, verdicts, evaluations(results.runs))
+    tables = [
+        table(results.rule, levels, tolerance),
+        rules_table({r: started(by_rule[r]) for r in rules}, results.full),
+    ]
+    return results.artefact(finding, charts, tables, judged, evaluations(results.runs))
 
 
-def panel(results: Results, rule: str) -> Panel:
-    """Relative time against corruption by one rule, for every network that has runs."""
-    ours, theirs = [], []
-    for network in networks(results):
-        points = [(p, relative_time(results, network, p, rule)) for p in levels(results, network)]
-        ours.append(Series.estimates(architecture_style(network), points))
-        theirs.append(paper_series(network, "rel_time"))
+def panel(rule: str, levels: Sequence[Level]) -> Panel:
+    """Relative time against corruption by one rule, for every network."""
+    networks = by_network(levels)
+    theirs = [paper_series(name, "rel_time") for name in networks]
+    ours = [
+        Series.estimates(network[0].row.style, [(level.row.p, level.relative) for level in network])
+        for network in networks.values()
+    ]
     return against_corruption(f"Fitted: {rule_words(rule)}", "time to fit / that of true labels", [*theirs, *ours])
 
 
-def _panels(results: Results) -> list[Panel]:
-    return [panel(results, rule) for rule in rules_compared(results)]
-
-
-def _finding(results: Results, verdicts: list[Verdict]) -> str:
-    said = f"Epochs to fit random labels, as a multiple of those to fit true labels ({rule_words(results.rule)}): "
-    factors = {network: relative_time(results, network, 1.0) for network in networks(results)}
-    said += ", ".join(
-        f"{architecture_style(network).label} {'not known' if factor is None else factor.format('.2f')}"
-        + (f" (the paper {paper(network, 'rel_time')[1.0]:.2f})" if paper(network, "rel_time") else "")
-        for network, factor in factors.items()
-    )
-    return f"{said}. {summary(verdicts)}"
-
-
-def _comparison(results: Results, network: str, p: float) -> Comparison:
-    """At p = 0 both are 1 by definition, and there is nothing to compare."""
-    theirs = paper(network, "rel_time").get(p) if p > 0 else None
-    tolerance = results.tolerance("relative_time") if results.full else None
-    lost = results.lost(architecture=network, corruption=p)
-    return Comparison(relative_time(results, network, p), theirs, tolerance, lost=lost)
-
-
-def _table(results: Results) -> Table:
-    cells: list[list[Cell]] = []
-    for network in networks(results):
-        for p in levels(results, network):
-            epochs = results.epochs(results.rule, architecture=network, corruption=p)
-            comparison = _comparison(results, network, p)
-            _, *compared, verdict = comparison_cells(comparison)
-            verdict = "cannot tell" if epochs and not comparison.ours else verdict  # no seed was fitted at p = 0
-            seeds = results.seeds(architecture=network, corruption=p)
-            cells.append([architecture_style(network).label, p, seeds, epochs, *compared, verdict])
+def table(rule: str, levels: Sequence[Level], tolerance: Tolerance | None) -> Table:
+    """Epochs to fit, and relative time beside the paper's."""
     columns = [
         *(Column.text("network", "architecture"), Column("p", "p", format="g"), Column("n", "n")),
-        Column.times("epochs to fit", results.rule),
+        Column.times("epochs to fit", rule),
         *comparison_columns("relative_time", "", "", 1)[1:],
     ]
+    cells = []
+    for level in levels:
+        _, *compared, verdict = comparison_cells(level.comparison)
+        verdict = "cannot tell" if level.epochs and not level.relative else verdict  # no seed was fitted at p = 0
+        cells.append([level.row.network, level.row.p, level.row.seeds, level.epochs, *compared, verdict])
     notes = [
         "> n: not by epoch n, where the run ended. Relative: to the run of the same seed at p = 0.",
         ONE_DRAW,
         SLIPS,
+        *([rule_in_words(tolerance)] if tolerance else []),
     ]
-    if results.full:
-        notes.append(rule_in_words(results.tolerance("relative_time")))
-    return Table(columns, cells, f"Epochs to fit ({rule_words(results.rule)}), mean ± s.d. over n seeds", notes)
+    return Table(columns, cells, f"Epochs to fit ({rule_words(rule)}), mean ± s.d. over n seeds", notes)
 
 
-def _verdicts(results: Results) -> list[Verdict]:
-    verdicts, largest, missing = [], [], []
-    for network in networks(results):
-        label, planned = architecture_style(network).label, levels(results, network)
-        epochs = [(p, Quantity.of(results.epochs(results.rule, architecture=network, corruption=p))) for p in planned]
-        verdicts.append(rising(f"Time to fit grows with label corruption ({label})", epochs, unit=" epochs"))
-        relative = [relative_time(results, network, p) for p in planned[1:]]
-        known = [time for time in relative if time]
-        if known:  # one that is censored may be the largest, whatever its mean
-            most = max(time.mean for time in known)
-            largest.append((label, Quantity(most, any(time.censored for time in known))))
-        missing += [f"{label} at p = {p:g}" for p, one in zip(planned[1:], relative, strict=True) if not one]
+def verdicts(planned: Sequence[Level], tolerance: Tolerance | None) -> list[Verdict]:
+    """Time grows with corruption, by no more than a small factor; and whether it agrees with the paper's."""
+    judged, largest, missing = [], [], []
+    for levels in by_network(started(planned)).values():
+        network = levels[0].row.network
+        epochs = [(level.row.p, Quantity.of(level.epochs)) for level in levels]
+        judged.append(rising(f"Time to fit grows with label corruption ({network})", epochs, unit=" epochs"))
+        if times := [level.relative for level in levels[1:] if level.relative]:
+            # One that is censored may be the largest, whatever its mean.
+            most = max(time.mean for time in times)
+            largest.append((network, Quantity(most, any(time.censored for time in times))))
+        missing += [f"{network} at p = {level.row.p:g}" for level in levels[1:] if not level.relative]
     trend = f"With any corruption a network takes at most {SMALL_FACTOR:g} times as long as with true labels"
-    missing += [architecture_style(name).label for name in results.architectures if name not in networks(results)]
-    verdicts.append(at_most(trend, largest, SMALL_FACTOR, missing))
-    if results.full:
+    shown = by_network(started(planned))
+    missing += [levels[0].row.network for name, levels in by_network(planned).items() if name not in shown]
+    judged.append(at_most(trend, largest, SMALL_FACTOR, missing))
+    if tolerance:
         compared = [
-            (f"{architecture_style(network).label} at p = {p:g}", _comparison(results, network, p))
-            for network in results.architectures
-            for p in levels(results, network)
-            if p > 0 and p in paper(network, "rel_time")
+            (f"{level.row.network} at p = {level.row.p:g}", level.comparison)
+            for level in planned
+            if level.row.p > 0 and level.row.p in paper_curve(level)
         ]
-        verdicts.append(agreeing("Relative time agrees with the paper's", compared, "times", 1))
-    return verdicts
+        judged.append(agreeing("Relative time agrees with the paper's", compared, "times", 1))
+    return judged

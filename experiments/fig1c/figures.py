@@ -1,26 +1,21 @@
 """Figure 1c: test error against label corruption, on both test sets and at both epochs that the paper may mean."""
 
 import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from rethink.report.corruption import (
-    CORRUPTED_ALIKE,
-    ONE_DRAW,
-    SLIPS,
-    TRUE_LABELS,
-    error_of,
-    levels,
-    networks,
-    paper,
-    paper_series,
-)
-from rethink.report.estimates import Comparison, Estimate, rule_in_words
+from rethink.report.corruption import CORRUPTED_ALIKE, ONE_DRAW, SLIPS, TRUE_LABELS, error_of, paper_series
+from rethink.report.corruption import rows as corruption_rows
+from rethink.report.estimates import Comparison, Estimate, Tolerance, rule_in_words
 from rethink.report.figures import Chart
 from rethink.report.page import Artefact
 from rethink.report.panels import Panel, Series, against_corruption
-from rethink.report.results import Results, rule_words, run_name
-from rethink.report.style import architecture_style
-from rethink.report.tables import Cell, Column, Table, comparison_cells, comparison_columns
+from rethink.report.paper import corruption_curve
+from rethink.report.results import Results
+from rethink.report.rows import Row, grouped
+from rethink.report.tables import Column, Table, comparison_cells, comparison_columns
 from rethink.report.verdicts import Quantity, Verdict, agreeing, at_chance, fitted, rising, sampling_error, summary
+from rethink.report.wording import rule_words, run_name, sentence
 
 TEST_SETS = {
     CORRUPTED_ALIKE: ("test labels corrupted alike", "test_error"),
@@ -31,11 +26,56 @@ WHICH_TEST_SET = (
     "in training: its authors' public code corrupts the test set too, and worked back on that assumption its errors "
     "are those which others measured on true labels. Both are shown."
 )
+FINDING = """
+Test error on true labels at the last epoch:
+{% for levels in networks %}{{ levels[0].row.network }}
+{% for level in [levels[0], levels[-1]] | unique(attribute="row.p") %}
+{{ "%.1f %% at p = %g" % (100 * level.last.mean, level.row.p) if level.last else "no run" }}
+{{- " and " if not loop.last }}
+{%- endfor %}{{ "; " if not loop.last }}
+{%- endfor %}. {{ summary }}
+{% if off_alike is not none and off_true is not none %}
+From the paper's curves ours are {{ "%.1f" % (100 * off_alike) }} points away on test labels corrupted alike and
+{{ "%.1f" % (100 * off_true) }} on true ones (mean over networks and levels between 0 and 1): the paper's are nearer to
+{{ "labels corrupted alike" if off_alike < off_true else "true labels" }}.
+{% endif %}
+"""
+
+
+@dataclass(frozen=True)
+class Level:
+    """A network at a probability p of corruption, on one of the test sets; errors are fractions."""
+
+    row: Row
+    last: Estimate | None
+    """At the last epoch."""
+    fitted: Estimate | None
+    """At the first epoch that has fitted the training set; if there is none, at the last."""
+    comparison: Comparison
+    """At the last epoch beside the paper's; at p = 1 no error on true labels can be worked back."""
+
+
+def rows(results: Results, metric: str) -> list[Level]:
+    """On one test set, of every network of the plan every level."""
+    tolerance, levels = results.judged("test_error"), []
+    for row in corruption_rows(results):
+        last = row.estimate(lambda run: error_of(run, metric))
+        fitted = row.estimate(lambda run: error_of(run, metric, results.rule))
+        theirs = corruption_curve(row.architecture, TEST_SETS[metric][1]).get(row.p)
+        levels.append(Level(row, last, fitted, row.compare(last, theirs, tolerance and tolerance.scaled(0.01))))
+    return levels
+
+
+def started(levels: Sequence[Level]) -> list[list[Level]]:
+    """The levels of each network that has runs."""
+    networks = grouped(levels, lambda level: level.row.architecture).values()
+    return [network for network in networks if any(level.row.runs for level in network)]
 
 
 def artefact(results: Results) -> Artefact:
     """Two test sets by two epochs as a figure, a table for each test set, and which of them is nearer to the paper."""
-    verdicts = _verdicts(results)
+    levels = {metric: rows(results, metric) for metric in TEST_SETS}
+    chance = 1 - 1 / max((run.num_classes for run in results.runs), default=10)
     charts = [
         Chart(
             "fig1c",
@@ -43,124 +83,99 @@ def artefact(results: Results) -> Artefact:
             f"last epoch and when the training set was first fitted ({rule_words(results.rule)}; if never, at the last "
             "epoch). In thin dashes the paper's curves: as plotted, and for true labels worked back on the assumption "
             f"that they are on labels corrupted alike. A line joins neighbouring levels only. {ONE_DRAW}",
-            [_panel(results, metric, rule) for rule in (None, results.rule) for metric in TEST_SETS],
+            [panel(levels[m], m, when, chance) for when in ("last", "fitted") for m in TEST_SETS],
         )
     ]
-    tables = [_table(results, metric) for metric in TEST_SETS]
-    return results.artefact(_finding(results, verdicts), charts, tables, verdicts, [WHICH_TEST_SET, SLIPS])
+    judged = verdicts(results, levels, chance)
+    finding = sentence(
+        FINDING,
+        networks=started(levels[TRUE_LABELS]),
+        summary=summary(judged),
+        off_alike=distance(levels[CORRUPTED_ALIKE]) if results.full else None,
+        off_true=distance(levels[TRUE_LABELS]) if results.full else None,
+    )
+    tables = [table(levels[metric], metric, results.rule, results.judged("test_error")) for metric in TEST_SETS]
+    return results.artefact(finding, charts, tables, judged, [WHICH_TEST_SET, SLIPS])
 
 
-def error(results: Results, network: str, p: float, metric: str, rule: str | None = None) -> Estimate | None:
-    """Test error over the seeds of a network at a level of corruption."""
-    return results.estimate(lambda run: error_of(run, metric, rule), architecture=network, corruption=p)
-
-
-def _panel(results: Results, metric: str, rule: str | None) -> Panel:
-    ours, theirs = [], []
-    for network in networks(results):
-        points = [(p, error(results, network, p, metric, rule)) for p in levels(results, network)]
-        ours.append(Series.estimates(architecture_style(network), points))
-        theirs.append(paper_series(network, TEST_SETS[metric][1]))
-    title = f"{TEST_SETS[metric][0].capitalize()}, {'when fitted' if rule else 'last epoch'}"
-    return against_corruption(title, "test error", [*theirs, *ours], _chance(results), (0, 1))
-
-
-def _chance(results: Results) -> float:
-    return 1 - 1 / max((run.num_classes for run in results.runs), default=10)
-
-
-def _comparison(results: Results, network: str, p: float, metric: str, column: str = "") -> Comparison:
-    """Ours at the last epoch beside the paper's; at p = 1 no error on true labels can be worked back."""
-    tolerance = results.tolerance("test_error").scaled(0.01) if results.full else None
-    theirs = paper(network, column or TEST_SETS[metric][1]).get(p)
-    lost = results.lost(architecture=network, corruption=p)
-    return Comparison(error(results, network, p, metric), theirs, tolerance, lost=lost)
-
-
-def _table(results: Results, metric: str) -> Table:
+def panel(levels: Sequence[Level], metric: str, when: str, chance: float) -> Panel:
+    """Error against corruption on one test set, at one epoch: `last` or `fitted`."""
     name, column = TEST_SETS[metric]
-    cells: list[list[Cell]] = []
-    for network in networks(results):
-        for p in levels(results, network):
-            comparison = comparison_cells(_comparison(results, network, p, metric))
-            cells.append(
-                [architecture_style(network).label, p, *comparison, error(results, network, p, metric, results.rule)]
-            )
+    networks = started(levels)
+    theirs = [paper_series(network[0].row.architecture, column) for network in networks]
+    ours = [
+        Series.estimates(network[0].row.style, [(level.row.p, getattr(level, when)) for level in network])
+        for network in networks
+    ]
+    title = f"{name.capitalize()}, {'when fitted' if when == 'fitted' else 'last epoch'}"
+    return against_corruption(title, "test error", [*theirs, *ours], chance, (0, 1))
+
+
+def table(levels: Sequence[Level], metric: str, rule: str, tolerance: Tolerance | None) -> Table:
+    """Every level on one test set beside the paper's."""
+    name, column = TEST_SETS[metric]
     columns = [
         *(Column.text("network", "architecture"), Column("p", "p", format="g")),
         *comparison_columns("test_error"),
         Column.estimates("ours when fitted", "test_error_when_fitted"),
     ]
-    notes = [
-        f"When fitted: at the first epoch with {rule_words(results.rule)}; if there is none, at the last.",
-        ONE_DRAW,
-    ]
+    notes = [f"When fitted: at the first epoch with {rule_words(rule)}; if there is none, at the last.", ONE_DRAW]
     if column.endswith("if_clean_test"):
         notes.append(
             "Paper: e in plotted = (1 - p) e + 0.9 p, if its test labels were corrupted with p as in training."
         )
-    if results.full:
-        notes.append(rule_in_words(f"{results.tolerance('test_error')} points"))
-    caption = f"Test error on {name} at the last epoch, mean ± s.d. over n seeds"
-    return Table(columns, cells, caption, notes, name="corrupted_alike" if metric == CORRUPTED_ALIKE else "true_labels")
-
-
-def distance(results: Results, metric: str) -> float | None:
-    """Mean distance of our errors at the last epoch from the paper's plotted ones, over networks and 0 < p < 1."""
-    found = [
-        abs(ours.mean - theirs)
-        for network in networks(results)
-        for p, theirs in paper(network, "test_error").items()
-        if 0 < p < 1 and (ours := error(results, network, p, metric)) is not None
-    ]
-    return statistics.fmean(found) if found else None
-
-
-def _finding(results: Results, verdicts: list[Verdict]) -> str:
-    parts = []
-    for network in networks(results):
-        planned = levels(results, network)
-        ends = [(p, error(results, network, p, TRUE_LABELS)) for p in dict.fromkeys([planned[0], planned[-1]])]
-        shown = ["no run" if e is None else f"{100 * e.mean:.1f} % at p = {p:g}" for p, e in ends]
-        parts.append(f"{architecture_style(network).label} {' and '.join(shown)}")
-    said = f"Test error on true labels at the last epoch: {'; '.join(parts)}. {summary(verdicts)}"
-    alike, true = distance(results, CORRUPTED_ALIKE), distance(results, TRUE_LABELS)
-    if results.full and alike is not None and true is not None:
-        said += f" From the paper's curves ours are {100 * alike:.1f} points away on test labels corrupted alike and "
-        said += (
-            f"{100 * true:.1f} on true ones (mean over networks and levels between 0 and 1): the paper's are nearer "
-        )
-        said += "to " + ("labels corrupted alike." if alike < true else "true labels.")
-    return said
-
-
-def _verdicts(results: Results) -> list[Verdict]:
-    fits = [(run_name(run), not run.crossing(results.rule).censored) for run in results.runs]
-    absent = [f"{len(results.missing())} runs"] if results.missing() else []
-    trend = f"Every training set is fitted to {rule_words(results.rule)}, whatever share of its labels is corrupted"
-    verdicts = [fitted(trend, fits, absent)]
-    examples = min((run.test_size for run in results.runs), default=1)
-    for network in networks(results):
-        errors = [(p, error(results, network, p, TRUE_LABELS)) for p in levels(results, network)]
-        percent = [(p, Quantity.of(e and e.scaled(100))) for p, e in errors]
-        known = [e.mean for _, e in errors if e]
-        trend = f"Test error on true labels grows with label corruption ({architecture_style(network).label})"
-        within = sampling_error(statistics.fmean(known), examples) if known else 0.0
-        verdicts.append(rising(trend, percent, 100 * within, " %"))
-    ends = {architecture_style(name).label: error(results, name, 1.0, TRUE_LABELS) for name in results.architectures}
-    known, absent = (
-        [(label, Estimate(tuple(1 - value for value in e.values))) for label, e in ends.items() if e],
-        [label for label, e in ends.items() if not e],
+    notes += [rule_in_words(f"{tolerance} points")] if tolerance else []
+    return Table(
+        columns,
+        [
+            [level.row.network, level.row.p, *comparison_cells(level.comparison), level.fitted]
+            for network in started(levels)
+            for level in network
+        ],
+        f"Test error on {name} at the last epoch, mean ± s.d. over n seeds",
+        notes,
+        name="corrupted_alike" if metric == CORRUPTED_ALIKE else "true_labels",
     )
-    trend = "With random labels the test is at chance"
-    verdicts.append(at_chance(trend, known, 1 - _chance(results), examples, absent))
-    for metric, (name, column) in TEST_SETS.items() if results.full else ():
+
+
+def distance(levels: Sequence[Level]) -> float | None:
+    """Mean distance of our errors at the last epoch from the paper's plotted ones, over networks and 0 < p < 1."""
+    away = [
+        abs(level.last.mean - curve[level.row.p])
+        for level in levels
+        if level.last
+        and 0 < level.row.p < 1
+        and level.row.p in (curve := corruption_curve(level.row.architecture, "test_error"))
+    ]
+    return statistics.fmean(away) if away else None
+
+
+def verdicts(results: Results, levels: dict[str, list[Level]], chance: float) -> list[Verdict]:
+    """All is fitted; the error grows with corruption up to chance; and whether it agrees with the paper's."""
+    absent = [f"{len(results.all.missing)} runs"] if results.all.missing else []
+    trend = f"Every training set is fitted to {rule_words(results.rule)}, whatever share of its labels is corrupted"
+    fits = [(run_name(run), not run.crossing(results.rule).censored) for run in results.runs]
+    judged = [fitted(trend, fits, absent)]
+    examples = min((run.test_size for run in results.runs), default=1)
+    true = levels[TRUE_LABELS]
+    for network in started(true):
+        percent = [(level.row.p, Quantity.of(level.last and level.last.scaled(100))) for level in network]
+        means = [level.last.mean for level in network if level.last]
+        within = sampling_error(statistics.fmean(means), examples) if means else 0.0
+        trend = f"Test error on true labels grows with label corruption ({network[0].row.network})"
+        judged.append(rising(trend, percent, 100 * within, " %"))
+    ends = [level for level in true if level.row.p == 1]
+    right = [
+        (level.row.network, Estimate(tuple(1 - error for error in level.last.values))) for level in ends if level.last
+    ]
+    absent = [level.row.network for level in ends if not level.last]
+    judged.append(at_chance("With random labels the test is at chance", right, 1 - chance, examples, absent))
+    for metric, (name, _) in TEST_SETS.items() if results.full else ():
         compared = [
-            (f"{architecture_style(network).label} at p = {p:g}", _comparison(results, network, p, metric))
-            for network in results.architectures
-            for p in levels(results, network)
-            if p in paper(network, column)
+            (f"{level.row.network} at p = {level.row.p:g}", level.comparison)
+            for level in levels[metric]
+            if level.comparison.paper is not None
         ]
         papers = "the paper's" if metric == CORRUPTED_ALIKE else "what is worked back from the paper's"
-        verdicts.append(agreeing(f"Test error on {name} agrees with {papers}", compared))
-    return verdicts
+        judged.append(agreeing(f"Test error on {name} agrees with {papers}", compared))
+    return judged

@@ -2,18 +2,21 @@
 
 import math
 import statistics
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from rethink.report.estimates import Comparison, Estimate, rule_in_words
+from rethink.report import paper
+from rethink.report.estimates import Comparison, Estimate, Tolerance, rule_in_words
 from rethink.report.figures import Chart
 from rethink.report.page import Artefact
 from rethink.report.panels import Panel, Series
-from rethink.report.results import Results, paper_points
-from rethink.report.style import BATCH_NORM
-from rethink.report.tables import Cell, Column, Table, comparison_cells, comparison_columns
+from rethink.report.results import Results
+from rethink.report.rows import Row
+from rethink.report.style import BATCH_NORM, Style
+from rethink.report.tables import Column, Table, comparison_cells, comparison_columns
 from rethink.report.verdicts import Quantity, Verdict, agreeing, at_most, counted, summary
+from rethink.report.wording import sentence
 from rethink.runs.run import Run
 
 TEST, TRAIN = "test/accuracy", "train/accuracy"
@@ -24,38 +27,91 @@ PAPER = {
     (False, TEST): "nobn_test",
 }
 LITTLE = 1.0  # points; the paper's best test accuracies are 0.2 and 0.4 points above its last
+FINDING = """
+Batch normalization
+{% if brings %}brings {{ brings.scaled(100).format("+.1f") }} points of test accuracy at the last epoch
+{%- else %}cannot be judged: no seed has both runs yet{% endif %}.
+{% for row in rows if row.gain %}
+{{ "Stopping at the best epoch, chosen by the test set itself, would gain" if loop.first else "and" }}
+{{ "%.1f" % (100 * row.gain.mean) }} points {{ row.style.label }}{{ "." if loop.last }}
+{% endfor %}
+{{ summary }}
+"""
+
+
+@dataclass(frozen=True)
+class Network:
+    """Small Inception with or without batch norm: how it ends, and how it went there."""
+
+    batch_norm: bool
+    row: Row
+    comparison: Comparison
+    best: Estimate | None
+    best_epoch: Estimate | None
+    gain: Estimate | None
+    train: Estimate | None
+
+    @property
+    def style(self) -> Style:
+        """Its name and colour."""
+        return BATCH_NORM[self.batch_norm]
+
+
+def rows(results: Results) -> list[Network]:
+    """With batch norm, and without."""
+    networks = []
+    for batch_norm in BATCH_NORM:
+        row = results.row(batch_norm=batch_norm)
+        _, curve = paper.points("fig2b.csv", "step", PAPER[batch_norm, TEST])
+        tolerance = results.judged("test")
+        networks.append(
+            Network(
+                batch_norm,
+                row,
+                row.compare(row.final(TEST), 100 * curve[-1], tolerance, percent=True),
+                best=row.estimate(lambda run: best(run)[0]),
+                best_epoch=row.estimate(lambda run: best(run)[1]),
+                gain=row.estimate(gain),
+                train=row.final(TRAIN),
+            )
+        )
+    return networks
 
 
 def artefact(results: Results) -> Artefact:
     """Training and test accuracy against step, what the best epoch would gain, and what batch norm brings by seed."""
-    verdicts = _verdicts(results)
-    charts = [
-        Chart(
-            "fig2b",
-            "Accuracy along training, evaluated between epochs, with and without batch normalization, without explicit "
-            "regularizers. The hatching reaches from the test accuracy up to the best so far: what stopping there "
-            "would gain. Thin, the paper's curves.",
-            _panels(results),
-        )
-    ]
-    return results.artefact(_finding(results, verdicts), charts, [_table(results)], verdicts)
+    networks = rows(results)
+    brings = networks[0].row.gain_over(networks[1].row, TEST)
+    judged = verdicts(networks, brings, results.full)
+    finding = sentence(FINDING, brings=brings, rows=networks, summary=summary(judged))
+    tables = [table(networks, results.all.images, results.judged("test"))]
+    return results.artefact(finding, [chart(networks, results.full)], tables, judged)
 
 
-def _panels(results: Results) -> list[Panel]:
+def chart(networks: Sequence[Network], overlaid: bool) -> Chart:
+    """Both accuracies against step. Of other steps and other images the paper's are beside ours, and not beneath."""
     panels = []
     for metric, name in ((TEST, "test"), (TRAIN, "training")):
-        ours, paper = [], []
-        for on, style in BATCH_NORM.items():
-            mean = Series.mean(style, [run.curve(metric) for run in results.select(batch_norm=on)])
-            ours.append(replace(mean, best_so_far=metric == TEST))
-            points = paper_points("fig2b.csv", "step", PAPER[on, metric])
-            paper.append(Series.paper(style, *points, beneath=results.full))
-        if results.full:
-            panels.append(Panel(f"{name.capitalize()} accuracy", "step", "accuracy", [*paper, *ours]))
-        else:  # other steps and other images: beside ours
-            panels.append(Panel(f"{name.capitalize()} accuracy", "step", "accuracy", ours))
-            panels.append(Panel(f"{name.capitalize()} accuracy, the paper's", "step", "accuracy", paper))
-    return panels
+        means = [Series.mean(network.style, network.row.curves(metric)) for network in networks]
+        theirs = [
+            Series.paper(
+                network.style,
+                *paper.points("fig2b.csv", "step", PAPER[network.batch_norm, metric]),
+                beneath=overlaid,
+            )
+            for network in networks
+        ]
+        ours = [replace(mean, best_so_far=metric == TEST) for mean in means]
+        title = f"{name.capitalize()} accuracy"
+        panels.append(Panel(title, "step", "accuracy", [*theirs, *ours] if overlaid else ours))
+        panels += [] if overlaid else [Panel(f"{title}, the paper's", "step", "accuracy", theirs)]
+    return Chart(
+        "fig2b",
+        "Accuracy along training, evaluated between epochs, with and without batch normalization, without explicit "
+        "regularizers. The hatching reaches from the test accuracy up to the best so far: what stopping there "
+        "would gain. Thin, the paper's curves.",
+        panels,
+    )
 
 
 def best(run: Run) -> tuple[float, float]:
@@ -78,18 +134,8 @@ def roughness(run: Run) -> float | None:
     return statistics.fmean(changes) if changes else None
 
 
-def _comparison(results: Results, on: bool) -> Comparison:
-    _, curve = paper_points("fig2b.csv", "step", PAPER[on, TEST])
-    return results.compare(TEST, 100 * curve[-1], "test", batch_norm=on)
-
-
-def _table(results: Results) -> Table:
-    cells: list[list[Cell]] = []
-    for on, style in BATCH_NORM.items():
-        comparison = comparison_cells(_comparison(results, on))
-        top = [results.estimate(lambda run, part=part: best(run)[part], batch_norm=on) for part in (0, 1)]
-        more = [results.estimate(gain, batch_norm=on), results.final(TRAIN, batch_norm=on)]
-        cells.append([style.label, *comparison, *top, *more])
+def table(networks: Sequence[Network], images: str, tolerance: Tolerance | None) -> Table:
+    """The last test accuracy beside the paper's, the best one, and what that would gain."""
     columns = [
         Column.text("small Inception", "batch_norm"),
         *comparison_columns(TEST),
@@ -97,47 +143,26 @@ def _table(results: Results) -> Table:
         *(Column.estimates("best - last", "gain", "points"), Column.estimates("train", TRAIN)),
     ]
     notes = [
-        "The paper: the ends of its curves in Figure 2b. Its text has 3 to 4 points between the two, Table 1 has 3.75."
+        "The paper: the ends of its curves in Figure 2b. Its text has 3 to 4 points between the two, Table 1 has 3.75.",
+        *([rule_in_words(f"{tolerance} points")] if tolerance else []),
     ]
-    if results.full:
-        notes.append(rule_in_words(f"{results.tolerance('test')} points"))
-    caption = f"Test accuracy at the last epoch, {results.images()} training images, mean ± s.d. over n seeds"
-    return Table(columns, cells, caption, notes)
+    return Table(
+        columns,
+        [[n.style.label, *comparison_cells(n.comparison), n.best, n.best_epoch, n.gain, n.train] for n in networks],
+        f"Test accuracy at the last epoch, {images} training images, mean ± s.d. over n seeds",
+        notes,
+    )
 
 
-def _brings(results: Results) -> Estimate | None:
-    """What batch norm brings at the last epoch, seed by seed."""
-    return Estimate.paired(results.by_seed(TEST, batch_norm=True), results.by_seed(TEST, batch_norm=False))
-
-
-def _finding(results: Results, verdicts: Sequence[Verdict]) -> str:
-    brings = _brings(results)
-    said = "Batch normalization "
-    if brings:
-        said += f"brings {brings.scaled(100).format('+.1f')} points of test accuracy at the last epoch"
-    else:
-        said += "cannot be judged: no seed has both runs yet"
-    gains = {style.label: results.estimate(gain, batch_norm=on) for on, style in BATCH_NORM.items()}
-    stopping = [f"{100 * estimate.mean:.1f} points {label}" for label, estimate in gains.items() if estimate]
-    if stopping:
-        said += f". Stopping at the best epoch, chosen by the test set itself, would gain {' and '.join(stopping)}"
-    return f"{said}. {summary(verdicts)}"
-
-
-def _verdicts(results: Results) -> list[Verdict]:
-    def by_seed(measure: Callable[[Run], float | None], on: bool) -> dict[int, float]:
-        values = {run.seed: measure(run) for run in results.select(batch_norm=on)}
-        return {seed: value for seed, value in values.items() if value is not None}
-
-    ends = [by_seed(lambda run: run.final(TEST), on) for on in (True, False)]
-    rough = [by_seed(roughness, on) for on in (True, False)]
-    brings = _brings(results)
+def verdicts(networks: Sequence[Network], brings: Estimate | None, full: bool) -> list[Verdict]:
+    """Batch norm makes it end higher and change less; early stopping hardly helps; and whether both agree."""
+    ends = [network.row.by_seed(lambda run: run.final(TEST)) for network in networks]
+    rough = [network.row.by_seed(roughness) for network in networks]
     points = f"{brings.scaled(100).format('+.1f')} points; the paper's text 3 to 4, its figure 1.6." if brings else ""
     higher = [(f"seed {seed}", ends[0][seed] > ends[1][seed]) for seed in ends[0] if seed in ends[1]]
     smoother = [(f"seed {seed}", rough[0][seed] < rough[1][seed]) for seed in rough[0] if seed in rough[1]]
     change = [f"{100 * statistics.fmean(values.values()):.2f} points" for values in rough if values]
-    gains = [(style.label, results.estimate(gain, batch_norm=on)) for on, style in BATCH_NORM.items()]
-    verdicts = [
+    judged = [
         counted("With batch norm the test accuracy ends higher", higher, "seeds", points),
         counted(
             "With batch norm the test accuracy changes less from epoch to epoch",
@@ -147,11 +172,11 @@ def _verdicts(results: Results) -> list[Verdict]:
         ),
         at_most(
             f"The best test accuracy is at most {LITTLE:g} point above the last: early stopping hardly helps",
-            [(label, Quantity.of(estimate and estimate.scaled(100))) for label, estimate in gains],
+            [(network.style.label, Quantity.of(network.gain and network.gain.scaled(100))) for network in networks],
             LITTLE,
         ),
     ]
-    if results.full:
-        compared = [(style.label, _comparison(results, on)) for on, style in BATCH_NORM.items()]
-        verdicts.append(agreeing("Test accuracy at the end agrees with the paper's curves", compared))
-    return verdicts
+    if full:
+        compared = [(network.style.label, network.comparison) for network in networks]
+        judged.append(agreeing("Test accuracy at the end agrees with the paper's curves", compared))
+    return judged

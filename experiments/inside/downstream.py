@@ -7,10 +7,11 @@ from rethink.report.estimates import Estimate
 from rethink.report.figures import Chart
 from rethink.report.panels import Panel, Series
 from rethink.report.randomizations import LABELS
-from rethink.report.results import Results, rule_words
+from rethink.report.results import Results
 from rethink.report.style import PAPER_INK, SOLID, Style, randomization_style
 from rethink.report.tables import Cell, Column, Table
 from rethink.report.verdicts import Verdict, sampling_error
+from rethink.report.wording import rule_words
 from rethink.runs.run import Run
 
 SCRATCH = "from scratch"

@@ -5,7 +5,8 @@ Nothing of it is in the paper. Each part is a module beside this one, with its f
 
 from experiments.inside import alignment, downstream, looks, neighbours, probes, similarity
 from rethink.report.page import Artefact
-from rethink.report.results import Results, evaluations
+from rethink.report.results import Results
+from rethink.report.wording import evaluations
 
 _PARTS = (alignment, probes, similarity, neighbours, downstream)
 

@@ -8,10 +8,11 @@ from rethink.report.estimates import Estimate
 from rethink.report.figures import Chart
 from rethink.report.panels import Panel, Series
 from rethink.report.randomizations import FIVE, LABELS
-from rethink.report.results import Results, rule_words
+from rethink.report.results import Results
 from rethink.report.style import randomization_style
 from rethink.report.tables import Cell, Column, Table
 from rethink.report.verdicts import Quantity, Verdict, at_most, counted, extreme_by_seed
+from rethink.report.wording import rule_words
 
 NOISE = ("RandomPixels", "GaussianPixels")
 UNRELATED = (*NOISE, "RandomLabels")  # settings in which the labels have nothing to do with the images

@@ -1,18 +1,20 @@
 """What the paper leaves open: each reading that was tried beside the paper's number, and which comes nearer."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any
 
+from rethink.models.names import label
 from rethink.report.dots import Dot, dots
 from rethink.report.estimates import Estimate
 from rethink.report.figures import Chart
 from rethink.report.page import Artefact
 from rethink.report.paper import number
 from rethink.report.results import Results
-from rethink.report.style import architecture_style, capitalized
-from rethink.report.tables import Cell, Column, Table
+from rethink.report.style import architecture_style
+from rethink.report.tables import Column, Table
+from rethink.report.wording import capitalized, sentence
 
 FAILED = 50.0  # per cent: "failed to converge" (Table 4) is met under it
 MEASURED = {
@@ -31,6 +33,18 @@ INITIALIZATION = {
 }
 STAIRCASE = {True: "in steps", False: "continuous"}
 CROP_FIRST = {True: "crop first", False: "standardization first"}
+FINDING = """
+{% for row in rows if row.ours %}
+{{ row.choice }} ({{ row.question.where }}):
+{% for reading, ours in row.ours.items() %}{{ reading }} {{ ours.format(row.question.digits) }}
+{{- ", " if not loop.last }}
+{%- endfor %}; the paper: {{ row.question.papers }}.
+{% if full and row.nearest %}
+Nearer{{ ", by one seed" if row.alone }}: {{ row.nearest }}.
+{% endif %}
+{% endfor %}
+{% if absent %}Not all run yet: {{ absent | join(", ") }}.{% endif %}
+"""
 
 
 @dataclass(frozen=True)
@@ -50,15 +64,6 @@ class Question:
     def setting(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in ("architecture", "randomization", "weight_decay")}
 
-    def measure(self, results: Results) -> "Answers":
-        """Ours for each reading, in the unit of the paper's number."""
-        answers: Answers = {}
-        for value, name in self.readings.items():
-            runs = [run for run in results.select(**self.setting) if _written(run.record, self.option) == value]
-            found = Estimate.of([run.final(self.metric) for run in runs])
-            answers[name] = found and found.scaled(1 if self.metric == "train/loss" else 100)
-        return answers
-
     def distance(self, ours: Estimate) -> float:
         """From the paper's number; where the paper's run failed to converge, by how much ours did not."""
         return max(ours.mean - FAILED, 0.0) if self.paper is None else abs(ours.mean - self.paper)
@@ -75,10 +80,55 @@ class Question:
     @property
     def where(self) -> str:
         labels = {"TrueLabels": ", true labels", "RandomLabels": ", random labels"}.get(self.randomization, "")
-        return architecture_style(self.architecture).label + labels
+        return label(self.architecture) + labels
 
 
-Answers = dict[str, Estimate | None]
+@dataclass(frozen=True)
+class Answer:
+    """A question with what its readings gave, in the unit of the paper's number."""
+
+    question: Question
+    readings: Mapping[str, Estimate | None]
+
+    @property
+    def choice(self) -> str:
+        """At the beginning of a sentence."""
+        return capitalized(self.question.choice)
+
+    @property
+    def ours(self) -> dict[str, Estimate]:
+        """The readings that were run."""
+        return {name: ours for name, ours in self.readings.items() if ours is not None}
+
+    @property
+    def alone(self) -> bool:
+        """Whether a reading rests on one seed."""
+        return any(ours.n == 1 for ours in self.ours.values())
+
+    @property
+    def nearest(self) -> str:
+        """The reading that is nearest to the paper's number; empty where some were not run."""
+        if len(self.ours) < len(self.readings):
+            return ""
+        distances = {name: self.question.distance(ours) for name, ours in self.ours.items()}
+        nearest = [name for name, distance in distances.items() if distance == min(distances.values())]
+        return " and ".join(nearest) if len(nearest) < len(distances) else "neither"
+
+
+def rows(results: Results) -> list[Answer]:
+    """Every question that is in the plan: pixels are not at demo scale."""
+    answers = []
+    for question in questions():
+        row = results.row(**question.setting)
+        if row.planned:
+            unit = 1 if question.metric == "train/loss" else 100
+            readings = {}
+            for value, name in question.readings.items():
+                runs = [run for run in row.runs if _written(run.record, question.option) == value]
+                ours = Estimate.of([run.final(question.metric) for run in runs])
+                readings[name] = ours and ours.scaled(unit)
+            answers.append(Answer(question, readings))
+    return answers
 
 
 def questions() -> list[Question]:
@@ -125,15 +175,14 @@ def _decay(architecture: str, labels: str, coefficients: tuple[float, ...], pape
 
 
 def artefact(results: Results) -> Artefact:
-    """A row per reading; the finding says which comes nearer. Pixels are not in the plan at demo scale."""
-    planned = [one for one in questions() if any(setting.matches(**one.setting) for setting in results.settings)]
-    found = [(question, question.measure(results)) for question in planned]
-    one_seed = "One seed for each reading: a small difference between two of them decides nothing."
+    """A row per reading; the finding says which comes nearer."""
+    answers = rows(results)
+    absent = list(dict.fromkeys(row.question.choice for row in answers if len(row.ours) < len(row.readings)))
     return results.artefact(
-        finding=" ".join([*filter(None, (_told(*one, results.full) for one in found)), _absent(found)]).strip(),
-        charts=[_chart(found)],
-        tables=[_table(found)],
-        notes=[one_seed],
+        finding=sentence(FINDING, rows=answers, full=results.full, absent=absent),
+        charts=[chart(answers)],
+        tables=[table(answers)],
+        notes=["One seed for each reading: a small difference between two of them decides nothing."],
     )
 
 
@@ -141,35 +190,16 @@ def _written(record: Mapping[str, Any], option: str) -> Any:
     return reduce(lambda part, name: part.get(name, {}), option.split("."), record)
 
 
-def _told(question: Question, answers: Answers, judged: bool) -> str:
-    """The numbers of a question's readings and which is nearer; nothing where none was run."""
-    known = {name: ours for name, ours in answers.items() if ours is not None}
-    if not known:
-        return ""
-    numbers = ", ".join(f"{name} {ours.format(question.digits)}" for name, ours in known.items())
-    said = f"{capitalized(question.choice)} ({question.where}): {numbers}; the paper: {question.papers}."
-    if len(known) < len(answers) or not judged:
-        return said
-    least = min(question.distance(ours) for ours in known.values())
-    nearest = [name for name, ours in known.items() if question.distance(ours) == least]
-    alone = ", by one seed" if any(ours.n == 1 for ours in known.values()) else ""
-    return f"{said} Nearer{alone}: {' and '.join(nearest) if len(nearest) < len(known) else 'neither'}."
-
-
-def _absent(found: list[tuple[Question, Answers]]) -> str:
-    """The choices of which some reading was not run; the table says which."""
-    choices = dict.fromkeys(question.choice for question, answers in found if None in answers.values())
-    return f"Not all run yet: {', '.join(choices)}." if choices else ""
-
-
-def _table(found: list[tuple[Question, Answers]]) -> Table:
-    cells: list[list[Cell]] = []
-    for question, answers in found:
-        for name, ours in answers.items():
+def table(answers: Sequence[Answer]) -> Table:
+    """A row for each reading."""
+    cells = []
+    for row in answers:
+        question = row.question
+        for name, ours in row.readings.items():
             gap = None if ours is None or question.paper is None else format(ours.mean - question.paper, "+.3f")
             shown = "not run" if ours is None else ours.format(question.digits)
-            row = [question.choice, question.where, name, MEASURED[question.metric], ours.n if ours else 0, shown]
-            cells.append([*row, question.papers, gap])
+            first = [question.choice, question.where, name, MEASURED[question.metric]]
+            cells.append([*first, ours.n if ours else 0, shown, question.papers, gap])
     columns = [
         *(Column.text(name, name) for name in ("question", "on", "reading", "measured")),
         *(Column(name, name) for name in ("n", "ours", "paper", "difference")),
@@ -178,12 +208,13 @@ def _table(found: list[tuple[Question, Answers]]) -> Table:
     return Table(columns, cells, "What the paper leaves open: each reading beside the paper's number", notes)
 
 
-def _chart(found: list[tuple[Question, Answers]]) -> Chart:
+def chart(answers: Sequence[Answer]) -> Chart:
+    """How far each reading is from the paper's number."""
     marks: dict[bool, list[Dot]] = {True: [], False: []}
-    for question, answers in found:
-        is_loss = question.metric == "train/loss"
+    for row in answers:
+        question, is_loss = row.question, row.question.metric == "train/loss"
         where = question.choice if is_loss else question.where.removesuffix(" labels")
-        for name, ours in answers.items():
+        for name, ours in row.readings.items():
             if question.paper is not None:
                 gap = ours and Estimate(tuple(value - question.paper for value in ours.values))
                 marks[is_loss].append(Dot(f"{where}: {name}", architecture_style(question.architecture), gap))

@@ -1,23 +1,37 @@
 """What each switch brings in test accuracy on true labels, all else equal; the paper's gains are from its Table 1."""
 
 import math
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import permutations
 from statistics import fmean
-from typing import Any
 
 from rethink.report.dots import Dot, abbreviated, dots
 from rethink.report.estimates import Estimate
 from rethink.report.figures import Chart
 from rethink.report.page import Artefact
-from rethink.report.paper import PaperRow, rows
-from rethink.report.results import Results, of
+from rethink.report.paper import PaperRow
+from rethink.report.paper import rows as paper_rows
+from rethink.report.results import Results
 from rethink.report.style import architecture_style
-from rethink.report.tables import Cell, Column, Table
+from rethink.report.tables import Column, Table
 from rethink.report.verdicts import Quantity, Verdict, ordered, summary
+from rethink.report.wording import sentence
 
 SWITCHES = ("random crop", "weight decay", "dropout", "batch norm", "architecture")
+FINDING = """
+{% for switch, part in switches.items() if part.ours is not none %}
+{{ "Mean gain in test accuracy:" if loop.first }}
+{{ switch }} {{ "%+.1f" % part.ours }} points
+({{ "%+.1f in the paper, " % part.paper if part.paper is not none }}{{ part.there }} of {{ part.planned }} comparisons)
+{{- "." if loop.last else ";" }}
+{% else %}
+No gain is known yet.
+{% endfor %}
+{% if absent %}Not run yet: {{ absent | join(", ") }}.{% endif %}
+{{ summary }}
+"""
 
 
 @dataclass(frozen=True)
@@ -32,37 +46,58 @@ class Gain:
     comparable: bool = True  # not at demo scale, where the subsets of two architectures differ in size
 
 
+def rows(results: Results) -> list[Gain]:
+    """All gains, by switch."""
+    return sorted([*_of_table1(results), *_of_dropout(results)], key=lambda gain: SWITCHES.index(gain.switch))
+
+
 def artefact(results: Results) -> Artefact:
     """The gains as a table and as a chart, and which switch brings more."""
-    gains = sorted([*_of_table1(results), *_of_dropout(results)], key=lambda gain: SWITCHES.index(gain.switch))
+    gains = rows(results)
+    judged = verdicts(gains)
+    by_switch = {switch: [gain for gain in gains if gain.switch == switch] for switch in SWITCHES}
+    there = {switch: [gain for gain in of_switch if gain.ours] for switch, of_switch in by_switch.items()}
+    papers = {switch: [100 * gain.paper for gain in part if gain.paper is not None] for switch, part in there.items()}
+    finding = sentence(
+        FINDING,
+        switches={
+            switch: {
+                "ours": _mean(there[switch]),
+                "paper": fmean(papers[switch]) if papers[switch] else None,
+                "there": len(there[switch]),
+                "planned": len(of_switch),
+            }
+            for switch, of_switch in by_switch.items()
+        },
+        absent=[
+            switch
+            for switch, of_switch in by_switch.items()
+            if not any(gain.ours or not gain.comparable for gain in of_switch)
+        ],
+        summary=summary(judged),
+    )
+    return results.artefact(finding, [chart(gains)], [table(gains)], judged, notes(gains))
+
+
+def notes(gains: Sequence[Gain]) -> list[str]:
+    """What rests on one seed, and what cannot be compared."""
     singles = sum(gain.ours is not None and gain.ours.n == 1 for gain in gains)
-    notes = (
-        [f"{singles} of these gains {'is' if singles == 1 else 'are'} from one seed, so without an interval."]
-        if singles
-        else []
-    )
-    if not all(gain.comparable for gain in gains):
-        notes.append("Some architectures were trained on subsets of different size: those are not compared.")
-    verdicts = _verdicts(gains)
-    return results.artefact(
-        finding=f"{_finding(gains)} {summary(verdicts)}",
-        charts=[_chart(gains)],
-        tables=[_table(gains)],
-        verdicts=verdicts,
-        notes=notes,
-    )
+    one_seed = f"{singles} of these gains {'is' if singles == 1 else 'are'} from one seed, so without an interval."
+    subsets = "Some architectures were trained on subsets of different size: those are not compared."
+    return [*([one_seed] if singles else []), *([] if all(gain.comparable for gain in gains) else [subsets])]
 
 
 def _of_table1(results: Results) -> Iterator[Gain]:
     """Every two rows of Table 1 on true labels that differ in one switch."""
-    for before, after in permutations([row for row in rows("table1") if not row.random_labels], 2):
+    for before, after in permutations([row for row in paper_rows("table1") if not row.random_labels], 2):
         switch = _switch(before, after)
         if switch:
             names = {"architecture": f"{before.name} to {after.name}", "batch norm": after.name}
             theirs = [row.number("test_accuracy") or 0.0 for row in (before, after)]
             paper = round((theirs[1] - theirs[0]) / 100, 9)
-            sizes = {run.train_size for row in (before, after) for run in results.select(**row.setting)}
-            ours = _gain(results, before.setting, after.setting) if len(sizes) == 1 else None
+            without, with_it = (results.row(**row.setting) for row in (before, after))
+            sizes = {run.train_size for run in (*without.runs, *with_it.runs)}
+            ours = with_it.gain_over(without, "test/accuracy") if len(sizes) == 1 else None
             on = names.get(switch, before.name)
             yield Gain(switch, on, after.architecture, ours, paper, comparable=len(sizes) < 2)
 
@@ -86,46 +121,22 @@ def _switch(before: PaperRow, after: PaperRow) -> str | None:
 
 def _of_dropout(results: Results) -> Iterator[Gain]:
     """Beyond the paper's Table 1."""
-    for setting in results.distinct:
-        if setting.dropout:
-            ours = _gain(results, of(setting, dropout=False), of(setting))
-            yield Gain("dropout", architecture_style(setting.architecture).label, setting.architecture, ours)
+    for row in results.rows:
+        if row.setting["dropout"]:
+            without = results.row(**row.setting | {"dropout": False})
+            yield Gain("dropout", row.network, row.architecture, row.gain_over(without, "test/accuracy"))
 
 
-def _gain(results: Results, without: dict[str, Any], with_it: dict[str, Any]) -> Estimate | None:
-    return Estimate.paired(results.by_seed("test/accuracy", **with_it), results.by_seed("test/accuracy", **without))
-
-
-def _finding(gains: list[Gain]) -> str:
-    said = []
-    for switch in SWITCHES:
-        known = [gain for gain in gains if gain.switch == switch and gain.ours]
-        ours, paper = _mean(known), [100 * gain.paper for gain in known if gain.paper is not None]
-        if ours is not None:
-            beside = f"{fmean(paper):+.1f} in the paper, " if paper else ""
-            said.append(f"{switch} {ours:+.1f} points ({beside}{len(known)} of {_count(gains, switch)} comparisons)")
-    absent = [
-        switch
-        for switch in SWITCHES
-        if not any(gain.switch == switch and (gain.ours or not gain.comparable) for gain in gains)
-    ]
-    found = f"Mean gain in test accuracy: {'; '.join(said)}." if said else "No gain is known yet."
-    return found + (f" Not run yet: {', '.join(absent)}." if absent else "")
-
-
-def _count(gains: list[Gain], switch: str) -> int:
-    return sum(gain.switch == switch for gain in gains)
-
-
-def _mean(gains: list[Gain]) -> float | None:
+def _mean(gains: Sequence[Gain]) -> float | None:
     """Points."""
-    known = [100 * gain.ours.mean for gain in gains if gain.ours]
-    return fmean(known) if known else None
+    means = [100 * gain.ours.mean for gain in gains if gain.ours]
+    return fmean(means) if means else None
 
 
-def _verdicts(gains: list[Gain]) -> list[Verdict]:
+def verdicts(gains: Sequence[Gain]) -> list[Verdict]:
     """Crop and weight decay are compared on the networks that have both, as soon as there are any."""
     by_switch = {switch: [gain for gain in gains if gain.switch == switch and gain.ours] for switch in SWITCHES}
+    planned = Counter(gain.switch for gain in gains)
     crop, decay = by_switch["random crop"], by_switch["weight decay"]
     both = {gain.architecture for gain in crop} & {gain.architecture for gain in decay}
     quantities = {
@@ -133,7 +144,7 @@ def _verdicts(gains: list[Gain]) -> list[Verdict]:
         "random crop": _quantity([gain for gain in crop if not both or gain.architecture in both]),
         "architecture": _quantity(by_switch["architecture"]),
     }
-    named = {name: f"{name}, {len(by_switch[name])} of {_count(gains, name)} comparisons" for name in quantities}
+    named = {name: f"{name}, {len(by_switch[name])} of {planned[name]} comparisons" for name in quantities}
     more = "Changing the architecture brings more than"
     trends = [
         ("Data augmentation brings more than weight decay, in points of test accuracy", "weight decay", "random crop"),
@@ -141,23 +152,20 @@ def _verdicts(gains: list[Gain]) -> list[Verdict]:
     ]
     return [
         ordered(trend, [(named[name], quantities[name]) for name in pair]).from_part(
-            sum(len(by_switch[name]) for name in pair), sum(_count(gains, name) for name in pair), "comparisons"
+            sum(len(by_switch[name]) for name in pair), sum(planned[name] for name in pair), "comparisons"
         )
         for trend, *pair in trends
     ]
 
 
-def _quantity(gains: list[Gain]) -> Quantity | None:
+def _quantity(gains: Sequence[Gain]) -> Quantity | None:
     """The mean over comparisons; its interval is that of the gains that have one."""
     mean, halves = _mean(gains), [gain.ours.interval or 0.0 for gain in gains if gain.ours]
     return None if mean is None else Quantity(mean, half=100 * math.hypot(*halves) / len(halves))
 
 
-def _table(gains: list[Gain]) -> Table:
-    cells: list[list[Cell]] = [
-        [gain.switch, gain.on, gain.ours.n if gain.ours else 0, gain.ours or _why_not(gain), gain.paper]
-        for gain in gains
-    ]
+def table(gains: Sequence[Gain]) -> Table:
+    """A row for each comparison."""
     columns = [
         Column.text("switch", "switch"),
         Column.text("on", "on"),
@@ -165,15 +173,22 @@ def _table(gains: list[Gain]) -> Table:
         Column.gains("gain", "gain"),
         Column("paper", "paper", "points", 100, "+.2f"),
     ]
-    caption = "Gain in test accuracy by switching one thing: mean ± half the 95 % interval, paired by seed"
-    return Table(columns, cells, caption)
+    return Table(
+        columns,
+        [
+            [
+                *(gain.switch, gain.on, gain.ours.n if gain.ours else 0),
+                gain.ours or ("not run" if gain.comparable else "other subset"),
+                gain.paper,
+            ]
+            for gain in gains
+        ],
+        "Gain in test accuracy by switching one thing: mean ± half the 95 % interval, paired by seed",
+    )
 
 
-def _why_not(gain: Gain) -> str:
-    return "not run" if gain.comparable else "other subset"
-
-
-def _chart(gains: list[Gain]) -> Chart:
+def chart(gains: Sequence[Gain]) -> Chart:
+    """A row of dots for each comparison."""
     panels: dict[str, list[Dot]] = {"Regularizers": [], "Architecture": []}
     for gain in gains:
         of_networks = gain.switch == "architecture"

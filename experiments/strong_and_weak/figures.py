@@ -1,49 +1,61 @@
 """Strong and weak architectures under noise: how long each takes to fit, and how far training and test lie apart."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from rethink.report.estimates import Estimate
 from rethink.report.figures import Chart
 from rethink.report.page import Artefact
 from rethink.report.panels import Panel, Series
 from rethink.report.randomizations import FIVE, LABELS, TEST_SETS, generalization_metric
-from rethink.report.results import Results, evaluations, rule_words, run_name
-from rethink.report.style import architecture_style
-from rethink.report.tables import Cell, Column, Table
+from rethink.report.results import Results
+from rethink.report.rows import Row, grouped
+from rethink.report.tables import Column, Table
 from rethink.report.verdicts import Outcome, Quantity, Verdict, fitted, ordered, summary
+from rethink.report.wording import evaluations, rule_words, run_name, sentence
 from rethink.runs.run import Run
 
-TRAIN = "train/accuracy"
 GAP = "training minus test accuracy"
+STRONGER = "The stronger the network, the better it tests on true labels"
+AS_EASILY = "The network that tests best on true labels fits random labels in no more epochs than the worst one"
+FINDING = """
+{{ fits }} of {{ runs }} runs reach {{ rule }}.
+{% for cell in tests %}
+{{ "Test accuracy on true labels:" if loop.first }} {{ cell.row.network }} {{ "%.1f" % (100 * cell.test.mean) }} %
+{{- "." if loop.last else "," }}
+{% endfor %}
+{% for cell in gaps %}
+{{ "Points between training and test accuracy on random labels:" if loop.first }}
+{{ cell.row.network }} {{ "%.0f" % cell.gap.mean }}{{ "." if loop.last else "," }}
+{% endfor %}
+{{ summary }}
+"""
 
 
-def artefact(results: Results) -> Artefact:
-    """Epochs to fit and generalization gap of every network in every setting."""
-    verdicts = _verdicts(results)
-    charts = [
-        Chart(
-            "strong_and_weak",
-            f"Epochs to {rule_words(results.rule)}, and {GAP} at the last epoch, of every network in the five "
-            f"settings; lines only guide the eye. An arrow upwards: not fitted when the run ended. {TEST_SETS}",
-            [
-                Panel(
-                    "Epochs to fit", "", "epochs", _series(results, "epochs"), (0, None), categories=[*LABELS.values()]
-                ),
-                Panel(
-                    "Generalization gap",
-                    "",
-                    "points",
-                    _series(results, "gap"),
-                    (0, None),
-                    categories=[*LABELS.values()],
-                ),
-            ],
-        )
-    ]
-    notes = [*([] if _comparable(results) else [_sizes(results)]), *evaluations(results.runs)]
-    return results.artefact(_finding(results, verdicts), charts, [_table(results)], verdicts, notes)
+@dataclass(frozen=True)
+class Cell:
+    """A network in one of the five settings."""
+
+    row: Row
+    randomization: str
+    epochs: Estimate | None
+    """To fit."""
+    train: Estimate | None
+    test: Estimate | None
+    """On the test set that says whether it generalizes."""
+    gap: Estimate | None
+    """Training minus test accuracy, in points."""
 
 
-def _networks(results: Results) -> list[str]:
-    """Those that have runs, from weak to strong as in sweep.yaml."""
-    return [network for network in results.architectures if results.select(architecture=network)]
+def rows(results: Results) -> list[Cell]:
+    """Of every network of the plan, from weak to strong as in sweep.yaml, the five settings."""
+    cells = []
+    for architecture in results.architectures:
+        for randomization in FIVE:
+            row = results.row(architecture=architecture, randomization=randomization)
+            train, test = row.final("train/accuracy"), row.final(generalization_metric(randomization))
+            cells.append(Cell(row, randomization, row.epochs(results.rule), train, test, row.estimate(gap)))
+    return cells
 
 
 def gap(run: Run) -> float | None:
@@ -52,104 +64,104 @@ def gap(run: Run) -> float | None:
     return None if train is None or test is None else 100 * (train - test)
 
 
-def _series(results: Results, what: str) -> list[Series]:
-    found = []
-    for network in _networks(results):
-        points = []
-        for x, setting in enumerate(FIVE):
-            cell = {"architecture": network, "randomization": setting}
-            value = results.epochs(results.rule, **cell) if what == "epochs" else results.estimate(gap, **cell)
-            points.append((float(x), value))
-        found.append(Series.estimates(architecture_style(network), points))
-    return found
+def artefact(results: Results) -> Artefact:
+    """Epochs to fit and generalization gap of every network in every setting."""
+    planned = grouped(rows(results), lambda cell: cell.row.architecture)
+    networks = {name: cells for name, cells in planned.items() if any(cell.row.runs for cell in cells)}
+    shown = [cell for cells in networks.values() for cell in cells]
+    comparable = len({run.train_size for run in results.runs}) <= 1
+    judged = verdicts(results, planned, comparable)
+    finding = sentence(
+        FINDING,
+        fits=sum(not run.crossing(results.rule).censored for run in results.runs),
+        runs=len(results.runs),
+        rule=rule_words(results.rule),
+        tests=[cell for cell in shown if cell.randomization == "TrueLabels" and cell.test],
+        gaps=[cell for cell in shown if cell.randomization == "RandomLabels" and cell.gap],
+        summary=summary(judged),
+    )
+    sizes = ", ".join(
+        f"{cells[0].row.network} {results.row(architecture=name).images}" for name, cells in networks.items()
+    )
+    subsets = f"Subsets of different size, so networks cannot be compared with each other: {sizes} images."
+    notes = [*([] if comparable else [subsets]), *evaluations(results.runs)]
+    return results.artefact(finding, [chart(networks, results.rule)], [table(shown, results.rule)], judged, notes)
 
 
-def _comparable(results: Results) -> bool:
-    """Whether all networks were trained on as many images."""
-    return len({run.train_size for run in results.runs}) <= 1
+def chart(networks: Mapping[str, Sequence[Cell]], rule: str) -> Chart:
+    """Epochs to fit and generalization gap in the five settings, a line for each network."""
+    panels = []
+    for title, unit, quantity in (("Epochs to fit", "epochs", "epochs"), ("Generalization gap", "points", "gap")):
+        series = [
+            Series.estimates(cells[0].row.style, [(float(x), getattr(cell, quantity)) for x, cell in enumerate(cells)])
+            for cells in networks.values()
+        ]
+        panels.append(Panel(title, "", unit, series, (0, None), categories=[*LABELS.values()]))
+    return Chart(
+        "strong_and_weak",
+        f"Epochs to {rule_words(rule)}, and {GAP} at the last epoch, of every network in the five "
+        f"settings; lines only guide the eye. An arrow upwards: not fitted when the run ended. {TEST_SETS}",
+        panels,
+    )
 
 
-def _sizes(results: Results) -> str:
-    sizes = [f"{architecture_style(n).label} {results.images(architecture=n)}" for n in _networks(results)]
-    return f"Subsets of different size, so networks cannot be compared with each other: {', '.join(sizes)} images."
-
-
-def _table(results: Results) -> Table:
-    cells: list[list[Cell]] = []
-    for network in _networks(results):
-        for setting in FIVE:
-            cell = {"architecture": network, "randomization": setting}
-            first = [architecture_style(network).label, LABELS[setting], len(results.select(**cell))]
-            accuracies = [
-                results.final(metric, **cell) for metric in ("train/accuracy", generalization_metric(setting))
-            ]
-            cells.append(
-                [*first, results.epochs(results.rule, **cell) or "not run", *accuracies, results.estimate(gap, **cell)]
-            )
+def table(cells: Sequence[Cell], rule: str) -> Table:
+    """Both, and the accuracies."""
     columns = [
         *(Column.text("network", "architecture"), Column.text("setting", "randomization"), Column("n", "n")),
-        *(Column.times("epochs to fit", results.rule), Column.estimates("train", "train/accuracy")),
+        *(Column.times("epochs to fit", rule), Column.estimates("train", "train/accuracy")),
         *(Column.estimates("test", "test_accuracy"), Column.estimates("gap", "gap", "points", 1, ".1f")),
     ]
-    notes = [
-        f"Epochs to {rule_words(results.rule)} (> n: not by epoch n, where the run ended). Gap: {GAP}. {TEST_SETS}"
-    ]
-    return Table(columns, cells, "At the last epoch, mean ± s.d. over n seeds", notes)
+    return Table(
+        columns,
+        [
+            [
+                *(cell.row.network, LABELS[cell.randomization], len(cell.row.runs), cell.epochs or "not run"),
+                *(cell.train, cell.test, cell.gap),
+            ]
+            for cell in cells
+        ],
+        "At the last epoch, mean ± s.d. over n seeds",
+        [f"Epochs to {rule_words(rule)} (> n: not by epoch n, where the run ended). Gap: {GAP}. {TEST_SETS}"],
+    )
 
 
-def _finding(results: Results, verdicts: list[Verdict]) -> str:
-    fits = sum(not run.crossing(results.rule).censored for run in results.runs)
-    tests, gaps = [], []
-    for network in _networks(results):
-        label = architecture_style(network).label
-        if true := results.final("test/accuracy", architecture=network, randomization="TrueLabels"):
-            tests.append(f"{label} {100 * true.mean:.1f} %")
-        if random := results.estimate(gap, architecture=network, randomization="RandomLabels"):
-            gaps.append(f"{label} {random.mean:.0f}")
-    said = f"{fits} of {len(results.runs)} runs reach {rule_words(results.rule)}. "
-    said += f"Test accuracy on true labels: {', '.join(tests)}. " if tests else ""
-    said += f"Points between training and test accuracy on random labels: {', '.join(gaps)}. " if gaps else ""
-    return said + summary(verdicts)
+def verdicts(results: Results, planned: Mapping[str, Sequence[Cell]], comparable: bool) -> list[Verdict]:
+    """All fits, random labels in every network; the stronger a network the better it tests, and fits as easily."""
+    noise = {name: cell for name, cells in planned.items() for cell in cells if cell.randomization == "RandomLabels"}
+    true = {name: cell for name, cells in planned.items() for cell in cells if cell.randomization == "TrueLabels"}
 
+    def fits(runs: Sequence[Run]) -> list[tuple[str, bool]]:
+        return [(run_name(run), not run.crossing(results.rule).censored) for run in runs]
 
-def _verdicts(results: Results) -> list[Verdict]:
-    networks = {network: architecture_style(network).label for network in _networks(results)}
-    noise = {network: {"architecture": network, "randomization": "RandomLabels"} for network in networks}
-    runs = [
-        (run_name(run), not run.crossing(results.rule).censored) for run in results.select(randomization="RandomLabels")
-    ]
-    absent = [
-        architecture_style(network).label
-        for network in results.architectures
-        if not results.select(architecture=network, randomization="RandomLabels")
-    ]
-    verdicts = [
-        fitted(f"Every network fits random labels to {rule_words(results.rule)}", runs, absent),
+    judged = [
+        fitted(
+            f"Every network fits random labels to {rule_words(results.rule)}",
+            fits([run for run in results.all.runs if run.randomization == "RandomLabels"]),
+            [cell.row.network for cell in noise.values() if not cell.row.runs],
+        ),
         fitted(
             f"Every network fits every setting to {rule_words(results.rule)}",
-            [(run_name(run), not run.crossing(results.rule).censored) for run in results.runs],
-            [f"{len(results.missing())} runs"] if results.missing() else [],
+            fits(results.runs),
+            [f"{len(results.all.missing)} runs"] if results.all.missing else [],
         ),
     ]
-    trend = "The stronger the network, the better it tests on true labels"
-    easily = "The network that tests best on true labels fits random labels in no more epochs than the worst one"
-    if not _comparable(results):
-        return [*verdicts, *(Verdict(each, "cannot tell", "On subsets of different size.") for each in (trend, easily))]
-    tests = {n: results.final("test/accuracy", architecture=n, randomization="TrueLabels") for n in networks}
-    known = {network: test for network, test in tests.items() if test}
-    if len(known) < 2:
-        return [*verdicts, *(Verdict(each, "cannot tell", "One network only.") for each in (trend, easily))]
-    compared = len(known), len(results.architectures), "networks"
-    tested = ordered(trend, [(networks[n], Quantity(100 * test.mean)) for n, test in known.items()])
-    weakest, strongest = (choose(known, key=lambda n: known[n].mean) for choose in (min, max))
-    weak, strong = (Quantity.of(results.epochs(results.rule, **noise[network])) for network in (weakest, strongest))
-    fits = _as_easily(easily, (networks[strongest], strong), (networks[weakest], weak))
-    return [*verdicts, tested.from_part(*compared), fits.from_part(*compared)]
+    tests = {name: cell.test for name, cell in true.items() if cell.test}
+    if not comparable or len(tests) < 2:
+        why = "One network only." if comparable else "On subsets of different size."
+        return [*judged, *(Verdict(trend, "cannot tell", why) for trend in (STRONGER, AS_EASILY))]
+    tested = ordered(STRONGER, [(true[name].row.network, Quantity(100 * test.mean)) for name, test in tests.items()])
+    weakest, strongest = (choose(tests, key=lambda name: tests[name].mean) for choose in (min, max))
+    compared = tested, _as_easily(noise[strongest], noise[weakest])
+    return [*judged, *(verdict.from_part(len(tests), len(planned), "networks") for verdict in compared)]
 
 
-def _as_easily(trend: str, strong: tuple[str, Quantity | None], weak: tuple[str, Quantity | None]) -> Verdict:
-    if strong[1] is None or weak[1] is None:
-        return Verdict(trend, "cannot tell", f"Missing: {strong[0] if strong[1] is None else weak[0]}.")
-    longer = weak[1].precedes(strong[1])
+def _as_easily(strong: Cell, weak: Cell) -> Verdict:
+    times = [Quantity.of(cell.epochs) for cell in (strong, weak)]
+    if times[0] is None or times[1] is None:
+        absent = strong if times[0] is None else weak
+        return Verdict(AS_EASILY, "cannot tell", f"Missing: {absent.row.network}.")
+    longer = times[1].precedes(times[0])
     outcome: Outcome = "cannot tell" if longer is None else "not shown" if longer else "shown"
-    return Verdict(trend, outcome, f"{strong[0]} {strong[1]} epochs, {weak[0]} {weak[1]}.")
+    detail = f"{strong.row.network} {times[0]} epochs, {weak.row.network} {times[1]}."
+    return Verdict(AS_EASILY, outcome, detail)

@@ -1,105 +1,120 @@
 """Table 4: random labels under an explicit regularizer, ours beside the paper's training accuracy."""
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
+from rethink.report import paper
 from rethink.report.dots import Dot, dots
-from rethink.report.estimates import Comparison, rule_in_words
+from rethink.report.estimates import Comparison, Estimate, Tolerance, rule_in_words
 from rethink.report.figures import Chart
 from rethink.report.page import Artefact
-from rethink.report.paper import PaperRow, lowest, rows
+from rethink.report.paper import PaperRow, lowest
 from rethink.report.results import Results
-from rethink.report.style import architecture_style
-from rethink.report.tables import Cell, Column, Table, comparison_cells, comparison_columns
+from rethink.report.rows import Row
+from rethink.report.tables import Column, Table, comparison_cells, comparison_columns
 from rethink.report.verdicts import Verdict, agreeing, fitted, summary
+from rethink.report.wording import sentence
 
 FAILED = 0.5  # "failed to converge" is met where every seed ends under it (sweep.yaml)
 AUGMENTED = ("random cropping", "augmentation")  # of these the paper reports the mean over the epoch's augmented images
 KINDS = {"train/accuracy": "after the epoch", "online/accuracy": "during the epoch"}
+FINDING = """
+Run so far: {{ there | length }} of the paper's {{ rows | length }} rows
+{%- if there and full %}; {{ there | selectattr("comparison.verdict", "eq", "inside") | list | length }} with the
+paper's outcome{% endif %}.
+Training accuracy on random labels:
+{% for row in there %}{{ "%.2f" % (100 * row.comparison.ours.mean) }} % ({{ row.paper.name }})
+{{- ", " if not loop.last }}
+{%- else %}not known yet{% endfor %}. {{ summary }}
+"""
 
-Row = tuple[PaperRow, Comparison]
+
+@dataclass(frozen=True)
+class TableRow:
+    """A row of the paper's table, and ours by the accuracy that the paper reports of it."""
+
+    paper: PaperRow
+    row: Row
+    metric: str
+    comparison: Comparison
+    other: Estimate | None
+    """The other accuracy."""
+
+
+def rows(results: Results) -> list[TableRow]:
+    """The six rows."""
+    table_rows = []
+    for theirs in paper.rows("table4"):
+        row = results.row(**theirs.setting)
+        metric = "online/accuracy" if theirs.cells["regularizer"] in AUGMENTED else "train/accuracy"
+        (other,) = KINDS.keys() - {metric}
+        number = theirs.number("train_accuracy")
+        comparison = row.compare(row.final(metric), number, results.judged("train"), percent=True)
+        comparison = replace(comparison, fails_below=FAILED if number is None else None)
+        table_rows.append(TableRow(theirs, row, metric, comparison, row.final(other)))
+    return table_rows
 
 
 def artefact(results: Results) -> Artefact:
     """The six rows, each by the accuracy that the paper reports of it, with the other one beside."""
-    found = [(row, _compare(results, row)) for row in rows("table4")]
-    verdicts = [_fits(results, found)]
-    if results.full:
-        verdicts.append(agreeing("Training accuracy agrees with the paper's", [(row.name, one) for row, one in found]))
-    return results.artefact(
-        finding=f"{_finding(found, results.full)} {summary(verdicts)}",
-        charts=[_chart(found)],
-        tables=[_table(results, found)],
-        verdicts=verdicts,
-    )
+    table_rows = rows(results)
+    judged = verdicts(table_rows, results.tolerance("train"), results.full)
+    there = [row for row in table_rows if row.comparison.ours]
+    finding = sentence(FINDING, rows=table_rows, there=there, full=results.full, summary=summary(judged))
+    return results.artefact(finding, [chart(table_rows)], [table(table_rows, results.tolerance("train"))], judged)
 
 
-def _compare(results: Results, row: PaperRow) -> Comparison:
-    paper = row.number("train_accuracy")
-    comparison = results.compare(_metric(row), paper, "train", **row.setting)
-    return replace(comparison, fails_below=FAILED if paper is None else None)
+def verdicts(table_rows: Sequence[TableRow], tolerance: Tolerance, full: bool) -> list[Verdict]:
+    """All but one network fit all the same; and whether the numbers agree."""
+    bound = lowest("table4", "train_accuracy") - tolerance.value
+    expected = [(row.paper.name, row.comparison.ours) for row in table_rows if row.comparison.fails_below is None]
+    judged = [
+        fitted(
+            "All but small AlexNet with weight decay fit random labels all the same, "
+            f"to {bound:g} % or more (the paper's lowest less the tolerance)",
+            [(name, 100 * min(ours.values) >= bound) for name, ours in expected if ours],
+            [name for name, ours in expected if not ours],
+        )
+    ]
+    if full:
+        compared = [(row.paper.name, row.comparison) for row in table_rows]
+        judged.append(agreeing("Training accuracy agrees with the paper's", compared))
+    return judged
 
 
-def _metric(row: PaperRow) -> str:
-    return "online/accuracy" if row.cells["regularizer"] in AUGMENTED else "train/accuracy"
-
-
-def _fits(results: Results, found: list[Row]) -> Verdict:
-    bound = lowest("table4", "train_accuracy") - results.tolerance("train").value
-    expected = [(row.name, one) for row, one in found if one.fails_below is None]
-    known = [(name, 100 * min(one.ours.values) >= bound) for name, one in expected if one.ours]
-    missing = [name for name, one in expected if not one.ours]
-    least = f"{bound:g} % or more (the paper's lowest less the tolerance)"
-    return fitted(f"All but small AlexNet with weight decay fit random labels all the same, to {least}", known, missing)
-
-
-def _finding(found: list[Row], full: bool) -> str:
-    there = [(row.name, one) for row, one in found if one.ours]
-    said = f"Run so far: {len(there)} of the paper's {len(found)} rows"
-    if there and full:
-        said += f"; {sum(one.verdict == 'inside' for _, one in there)} with the paper's outcome"
-    numbers = [f"{100 * one.ours.mean:.2f} % ({name})" for name, one in there if one.ours]
-    return f"{said}. Training accuracy on random labels: {', '.join(numbers) or 'not known yet'}."
-
-
-def _table(results: Results, found: list[Row]) -> Table:
-    cells: list[list[Cell]] = []
-    for row, one in found:
-        decay = results.weight_decay(**row.setting)
-        metric = _metric(row)
-        (other,) = KINDS.keys() - {metric}
-        regularizer = row.cells["regularizer"] + (f" {decay:g}" if decay else "")
-        measured = results.final(other, **row.setting)
-        cells.append([row.network, regularizer, KINDS[metric], *comparison_cells(one), measured])
-    columns = [Column.text("network", "network"), Column.text("regularizer", "regularizer")]
+def table(table_rows: Sequence[TableRow], tolerance: Tolerance) -> Table:
+    """Both accuracies of the six rows."""
     return Table(
         [
-            *columns,
-            Column.text("measured", "measured"),
+            *(Column.text(name, name) for name in ("network", "regularizer", "measured")),
             *comparison_columns("accuracy"),
             Column.estimates("other way", "other"),
         ],
-        cells,
+        [
+            [
+                row.paper.network,
+                row.paper.cells["regularizer"] + (f" {row.row.weight_decay:g}" if row.row.weight_decay else ""),
+                *(KINDS[row.metric], *comparison_cells(row.comparison), row.other),
+            ]
+            for row in table_rows
+        ],
         "Table 4, training accuracy on random labels at the last epoch: mean ± s.d. over n seeds",
         [
             "Measured after the epoch on the training images as they are, or as the mean during the epoch over the "
             "images as they were augmented, as in the paper where it augments; in the last column the other one.",
-            rule_in_words(f"{results.tolerance('train')} points"),
+            rule_in_words(f"{tolerance} points"),
             f"'failed to converge' is met if every seed ends under {100 * FAILED:g} %: the network trains on and does "
             "not fit. A run that diverged shows another failure than the paper's, of the step and not of the fit.",
         ],
     )
 
 
-def _chart(found: list[Row]) -> Chart:
-    marks = [
-        Dot(
-            row.name,
-            architecture_style(row.architecture),
-            one.ours and one.ours.scaled(100),
-            row.number("train_accuracy"),
-        )
-        for row, one in found
-    ]
+def chart(table_rows: Sequence[TableRow]) -> Chart:
+    """Every row as a pair of dots."""
+    marks = []
+    for row in table_rows:
+        ours = row.comparison.ours
+        marks.append(Dot(row.paper.name, row.row.style, ours and ours.scaled(100), row.paper.number("train_accuracy")))
     description = (
         "Training accuracy on random labels under each regularizer: ours, and hollow the paper's. The paper's small "
         "AlexNet has no number: it failed to converge. A row without a filled mark has not been run."

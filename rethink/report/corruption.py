@@ -1,8 +1,11 @@
 """Sweeps over the probability of label corruption, ours and the paper's (Figures 1b and 1c)."""
 
-from rethink.report.estimates import Estimate
+from collections.abc import Sequence
+
 from rethink.report.panels import Series
-from rethink.report.results import Results, paper_points
+from rethink.report.paper import corruption_curve
+from rethink.report.results import Results
+from rethink.report.rows import Row
 from rethink.report.style import architecture_style
 from rethink.runs.run import Run
 
@@ -18,42 +21,31 @@ ONE_DRAW = (
     "alike at every higher one. The spread over seeds is that of training alone."
 )
 
-# The networks of the paper's figures, as in the columns of fig1bc.csv.
-_PAPER = {"SmallInception": "Inception", "SmallAlexNet": "AlexNet", "MLP 1x512": "MLP1x512"}
+
+def rows(results: Results) -> list[Row]:
+    """Every planned level of every network: the networks in the order of the plan, the levels rising."""
+    planned: dict[str, set[float]] = {name: set() for name in results.architectures}
+    for setting in results.settings:
+        if setting.corruption is not None:
+            planned[setting.architecture].add(setting.corruption)
+    return [
+        results.row(architecture=architecture, corruption=p)
+        for architecture, levels in planned.items()
+        for p in sorted(levels)
+    ]
 
 
-def networks(results: Results) -> list[str]:
-    """The networks of the plan that have runs."""
-    return [name for name in results.architectures if results.select(architecture=name)]
-
-
-def levels(results: Results, architecture: str) -> list[float]:
-    """The planned probabilities of corruption, rising."""
-    planned = (setting for setting in results.settings if setting.architecture == architecture)
-    return sorted({setting.corruption for setting in planned if setting.corruption is not None})
-
-
-def paper(architecture: str, column: str) -> dict[float, float]:
-    """A curve of the paper's, by level: `rel_time`, `epochs_inferred`, `test_error` or `test_error_if_clean_test`.
-
-    Empty for a network that the paper's figures do not have.
-    """
-    if architecture not in _PAPER:
-        return {}
-    return dict(zip(*paper_points("fig1bc.csv", "p", f"{_PAPER[architecture]}_{column}"), strict=True))
+def started(rows: Sequence[Row]) -> list[Row]:
+    """Those of the networks that have runs."""
+    networks = {row.architecture for row in rows if row.runs}
+    return [row for row in rows if row.architecture in networks]
 
 
 def paper_series(architecture: str, column: str) -> Series:
-    """The same as a curve."""
-    curve = paper(architecture, column)
+    """The paper's curve."""
+    curve = corruption_curve(architecture, column)
     derived = column.endswith("if_clean_test")
     return Series.paper(architecture_style(architecture), list(curve), list(curve.values()), derived=derived)
-
-
-def relative_time(results: Results, architecture: str, p: float, rule: str | None = None) -> Estimate | None:
-    """Figure 1b's y: epochs to fit as a multiple of those of the same seed at p = 0, by a rule of its own if given."""
-    true = {"architecture": architecture, "corruption": 0.0}
-    return results.relative_time(rule or results.rule, true, architecture=architecture, corruption=p)
 
 
 def error_of(run: Run, metric: str, rule: str | None = None) -> float | None:

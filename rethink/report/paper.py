@@ -1,20 +1,18 @@
-"""The rows of the paper's Tables 1 and 4, as the settings of runs and the numbers beside them."""
+"""The paper's own numbers: its tables, row by row as the settings of runs, and its curves."""
 
 import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rethink.report.results import PAPER, network_name
+from rethink.models.names import ARCHITECTURES
+from rethink.report.wording import network_name
+from rethink.runs.reading import read_columns
+from rethink.sweep.experiment import EXPERIMENTS
 
-# The paper's names of networks: architecture and batch norm.
-_NETWORKS = {
-    "Inception": ("SmallInception", True),
-    "Inception w/o BatchNorm": ("SmallInception", False),
-    "Alexnet": ("SmallAlexNet", False),
-    "MLP 3x512": ("MLP 3x512", False),
-    "MLP 1x512": ("MLP 1x512", False),
-}
+PAPER = EXPERIMENTS / "paper"
+_WITHOUT = " w/o BatchNorm"
+
 _LABELS = {"true": "TrueLabels", "random": "RandomLabels"}
 _REGULARIZERS = {  # of Table 4
     "weight decay": {"weight_decay": True, "augmentation": "none"},
@@ -32,15 +30,14 @@ class PaperRow:
     @property
     def setting(self) -> dict[str, Any]:
         """What the row is about, as `Results.select` takes it."""
-        architecture, batch_norm = _NETWORKS[self.cells["model"]]
         if "regularizer" in self.cells:
             switches = _REGULARIZERS[self.cells["regularizer"]]
         else:
             crop, decay = self.cells["random_crop"] == "yes", self.cells["weight_decay"] == "yes"
             switches = {"weight_decay": decay, "augmentation": "random_crop" if crop else "none"}
         return {
-            "architecture": architecture,
-            "batch_norm": batch_norm,
+            "architecture": self.architecture,
+            "batch_norm": self._batch_norm,
             "randomization": _LABELS[self.cells.get("labels", "random")],
             **switches,
             "dropout": False,
@@ -50,11 +47,17 @@ class PaperRow:
     @property
     def network(self) -> str:
         """As in the paper's legends, and whether it is without batch norm."""
-        return network_name(*_NETWORKS[self.cells["model"]])
+        return network_name(self.architecture, self._batch_norm)
 
     @property
     def architecture(self) -> str:
-        return _NETWORKS[self.cells["model"]][0]
+        """The network, by its name in records."""
+        paper = self.cells["model"].removesuffix(_WITHOUT)
+        return next(name for name, entry in ARCHITECTURES.items() if entry.paper == paper)
+
+    @property
+    def _batch_norm(self) -> bool:
+        return ARCHITECTURES[self.architecture].batch_norm and not self.cells["model"].endswith(_WITHOUT)
 
     @property
     def random_labels(self) -> bool:
@@ -63,7 +66,7 @@ class PaperRow:
     @property
     def name(self) -> str:
         """The row in a line: `small Inception, crop, weight decay`, `MLP 1x512, random labels`."""
-        words = [self.cells[name] for name in ("regularizer",) if name in self.cells]
+        words = [self.cells["regularizer"]] if "regularizer" in self.cells else []
         words += ["crop"] if self.cells.get("random_crop") == "yes" else []
         words += ["weight decay"] if self.cells.get("weight_decay") == "yes" else []
         words += ["random labels"] if self.cells.get("labels") == "random" else []
@@ -89,3 +92,21 @@ def number(table: str, column: str, **cells: str) -> float | None:
     """The number in the one row of a table, or point of a curve, that has these cells."""
     (row,) = (row for row in rows(table) if all(row.cells[name] == value for name, value in cells.items()))
     return row.number(column)
+
+
+def points(file: str, x: str, y: str) -> tuple[list[float], list[float]]:
+    """Two columns of a CSV of experiments/paper, without the rows in which one is empty."""
+    columns = read_columns(PAPER / file)
+    pairs = [(a, b) for a, b in zip(columns[x], columns[y], strict=True) if a is not None and b is not None]
+    return [a for a, _ in pairs], [b for _, b in pairs]
+
+
+def corruption_curve(architecture: str, column: str) -> dict[float, float]:
+    """A curve of Figures 1b and 1c by level: `rel_time`, `epochs_inferred`, `test_error`, `test_error_if_clean_test`.
+
+    Empty for a network that they do not have.
+    """
+    entry = ARCHITECTURES.get(architecture)
+    name = f"{((entry and entry.paper) or '').replace(' ', '')}_{column}".lower()  # its figures spell AlexNet otherwise
+    columns = {column.lower(): column for column in read_columns(PAPER / "fig1bc.csv")}
+    return dict(zip(*points("fig1bc.csv", "p", columns[name]), strict=True)) if name in columns else {}

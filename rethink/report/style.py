@@ -8,6 +8,8 @@ colour says, for print in grey.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from rethink.models.names import ARCHITECTURES, label
+
 INK = "#2a2e35"  # text and axes; the page replaces it by the text colour of the reader's scheme
 PAPER_INK = "#868b93"  # the paper's curves where they have no colour of their own: mid-grey in both schemes
 
@@ -47,13 +49,15 @@ RANDOMIZATIONS: Mapping[str, Style] = {
     "RandomSigns": Style("random signs", PAPER_INK, _LONG, "X"),
 }
 
-ARCHITECTURES: Mapping[str, Style] = {
-    "SmallInception": Style("small Inception", _BLUE, SOLID, "o"),
-    "SmallAlexNet": Style("small AlexNet", _VERMILLION, _LONG, "s"),
-    "MLP 1x512": Style("MLP 1x512", _GREEN, _DASH_DOT, "^"),
-    "MLP 3x512": Style("MLP 3x512", _PURPLE, _SHORT, "v"),
-    "WideResNet 28-1": Style("WRN-28-1", _OCHRE, _DOTS, "D"),
-}
+# Of the architectures, in the order of their names.
+_LOOKS: tuple[tuple[str, Dash, str], ...] = (
+    (_BLUE, SOLID, "o"),
+    (_VERMILLION, _LONG, "s"),
+    (_GREEN, _DASH_DOT, "^"),
+    (_PURPLE, _SHORT, "v"),
+    (_OCHRE, _DOTS, "D"),
+    (_SKY, _DASH_DOT_DOT, "P"),
+)
 
 BATCH_NORM: Mapping[bool, Style] = {
     True: Style("with batch norm", _BLUE, SOLID, "o"),
@@ -80,11 +84,6 @@ def ordinal_style(share: float, label: str, corrupted: bool = False) -> Style:
     return Style(label, color, _DOTS if corrupted else SOLID, "v" if corrupted else "o")
 
 
-def capitalized(label: str) -> str:
-    """At the beginning of a sentence; AlexNet keeps its capitals."""
-    return label[:1].upper() + label[1:]
-
-
 def randomization_style(name: str) -> Style:
     """Style of a randomization by class name; one that is new here gets the neutral one."""
     return RANDOMIZATIONS.get(name, Style(name, PAPER_INK, SOLID, "X"))
@@ -92,4 +91,6 @@ def randomization_style(name: str) -> Style:
 
 def architecture_style(name: str) -> Style:
     """Style of an architecture by `Run.architecture`; one that is new here gets the neutral one."""
-    return ARCHITECTURES.get(name, Style(name, PAPER_INK, SOLID, "X"))
+    if name not in ARCHITECTURES:
+        return Style(name, PAPER_INK, SOLID, "X")
+    return Style(label(name), *_LOOKS[list(ARCHITECTURES).index(name) % len(_LOOKS)])

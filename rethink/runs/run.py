@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from rethink.errors import UserError
 from rethink.files import write_text
-from rethink.runs import wording
+from rethink.models.names import architecture
 from rethink.runs.code import changed
 from rethink.runs.identity import digest, identity, resolved
 from rethink.runs.reading import Columns, read_history, read_record, with_remedy
@@ -109,7 +109,7 @@ class Run:
         """The network as the paper calls it."""
         if "identity" in self.record:
             return self.setting.architecture
-        return wording.architecture(self.model, self.record["model"].get("init_args", {}))
+        return architecture(self.model, self.record["model"].get("init_args", {}))
 
     @property
     def randomization(self) -> str:

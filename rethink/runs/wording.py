@@ -8,10 +8,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-_BATCH_NORM = {"MLP": False, "SmallAlexNet": False, "SmallInception": True, "WideResNet": True}  # of the recipes
-_BATCH_NORM |= {"InceptionV3": True, "ResNet50": True}
+from rethink.models import names
+
 _AUGMENTATIONS = ("random_crop", "flip_rotate", "random_crop_flip_rotate")
-_EPOCHS, _EPOCHS_OF = 100, {"SmallInception": 64}  # the usual budgets, which are not mentioned
 
 # The words of an option, in their order: the type that its value has to have for them, and the text.
 _WORDS: dict[str, tuple[type, str]] = {
@@ -48,38 +47,6 @@ _PLAIN = re.compile(r"[\w.:/<>=%+-]+", re.ASCII)
 _CONSTANTS = ("true", "false", "null", "nan", "infinity")
 
 
-def architecture(name: str, options: Mapping[str, Any]) -> str:
-    """A class told apart by its size, as in the paper: `MLP 1x512`, `MLP 512-256`, `WideResNet 28-1`."""
-    if name == "MLP" and (layers := _layers(options)):
-        alike = len(set(layers)) == 1
-        return f"MLP {len(layers)}x{layers[0]}" if alike else "MLP " + "-".join(map(str, layers))
-    if name == "WideResNet":
-        return f"WideResNet {_integer(options, 'depth', 28)}-{_integer(options, 'width', 1)}"
-    return name
-
-
-def sizes(name: str, options: Mapping[str, Any]) -> list[str]:
-    """Those of a network's options that its name holds."""
-    if name == "MLP":
-        return ["hidden_sizes"] if _layers(options) else []
-    return [size for size in ("depth", "width") if name == "WideResNet" and type(options.get(size)) is int]
-
-
-def _layers(options: Mapping[str, Any]) -> list[int]:
-    layers = options.get("hidden_sizes", [512])
-    return layers if isinstance(layers, list) and all(type(size) is int for size in layers) else []
-
-
-def _integer(options: Mapping[str, Any], name: str, default: int) -> int:
-    value = options.get(name)
-    return value if type(value) is int else default
-
-
-def batch_norm(architecture: str) -> bool:
-    """Whether the recipe of a network has batch norm."""
-    return _BATCH_NORM.get(architecture.split()[0], False)
-
-
 def randomization(name: str, corruption: float | None) -> str:
     """`RandomLabels` as `random labels`, and the level of a corruption. A class of somebody's own keeps its name."""
     if name == "PartiallyCorruptedLabels" and corruption is not None:
@@ -90,10 +57,10 @@ def randomization(name: str, corruption: float | None) -> str:
 def options(architecture: str, dataset: str, chosen: Mapping[str, Any]) -> Iterator[str]:
     """The words of the options that are not at their defaults, of batch norm, and of an unusual budget."""
     left = dict(chosen) | ({} if dataset == "CIFAR10" else {"dataset": dataset})
-    if architecture.split()[0] in _BATCH_NORM and isinstance(left.get("model.batch_norm", True), bool):
-        yield from ["batch norm"] if left.pop("model.batch_norm", batch_norm(architecture)) else []
+    if names.of_the_package(architecture) and isinstance(left.get("model.batch_norm", True), bool):
+        yield from ["batch norm"] if left.pop("model.batch_norm", names.usual_batch_norm(architecture)) else []
     epochs = left.setdefault("trainer.max_epochs", None)
-    if type(epochs) is int and epochs == _EPOCHS_OF.get(architecture, _EPOCHS):
+    if type(epochs) is int and epochs == names.usual_epochs(architecture):
         del left["trainer.max_epochs"]
     for name, (kind, text) in _WORDS.items():
         if name in left and _fits(name, left[name], kind):

@@ -10,7 +10,7 @@ from rethink.analyses.analysis import Analysis, Context, Result
 from rethink.complexity.analyses.weight_layers import architecture_of
 from rethink.complexity.capacity import examples_needed, vc_bound, vc_lower_bound, vc_order, vc_upper_bound
 from rethink.models import MLP, Classifier, SmallAlexNet, SmallInception
-from rethink.runs.wording import architecture
+from rethink.models.names import architecture
 
 _NETWORKS: tuple[tuple[type[Any], dict[str, Any]], ...] = (
     (SmallInception, {}),
