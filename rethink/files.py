@@ -25,6 +25,7 @@ DIGEST = "digest"
 _END = b"PK\x05\x06"  # of a zip archive: its last record, 22 bytes long without a comment
 _LABEL = b"sha256:"
 _COMMENT_LENGTH = len(_LABEL) + 64
+_LARGEST_YAML = 100_000  # parts
 _LEFTOVER_AFTER = 600.0  # seconds after which a partial file is that of a killed writer
 
 
@@ -121,6 +122,43 @@ def read_json(path: Path, *, unsealed_formats: Iterable[int] = ()) -> dict[str, 
     return loaded
 
 
+def read_yaml(path: Path) -> Any:
+    """What a YAML file says; None where it is empty.
+
+    Raises:
+        FileNotFoundError: It is not there.
+        UserError: It cannot be read, or is no YAML in UTF-8, or is nested or repeated beyond all measure.
+    """
+    import yaml  # here: what reads no YAML need not wait for it
+
+    try:
+        content = yaml.safe_load(_read(path).decode())
+        if _size(content, {}) > _LARGEST_YAML:
+            raise UserError(f"{path}: this is not YAML of options (its repetitions have too many parts).")
+        return content
+    except UnicodeDecodeError:
+        raise UserError(f"{path}: this is not YAML in UTF-8. Save it as UTF-8.") from None
+    except yaml.YAMLError as error:
+        mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+        where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        reason = problem or str(error).partition("\n")[0]
+        raise UserError(f"{path}{where}: this is not YAML ({reason}).") from None
+    except RecursionError:
+        raise UserError(f"{path}: this is not YAML of options (nested too deeply, or within itself).") from None
+    except ValueError as error:  # such as the date 2026-99-99
+        raise UserError(f"{path}: this is not YAML ({error}).") from None
+
+
+def _size(content: Any, known: dict[int, int]) -> int:
+    """How many parts it has when repetitions are written out. RecursionError where it contains itself."""
+    if not isinstance(content, dict | list):
+        return 1
+    if id(content) not in known:
+        parts = [*content.values()] if isinstance(content, dict) else content
+        known[id(content)] = 1 + sum(_size(part, known) for part in parts)
+    return known[id(content)]
+
+
 def read_archive(path: Path) -> bytes:
     """A zip archive as bytes, verified whole: by its digest or, where it has no comment, by its own CRC sums.
 
@@ -198,6 +236,8 @@ def _read(path: Path) -> bytes:
         raise
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}).") from error
+    except ValueError as error:  # a NUL in the name
+        raise UserError(f"{str(path)!r}: cannot be read ({error}).") from error
 
 
 def _unwritable(path: Path, error: OSError) -> UserError:

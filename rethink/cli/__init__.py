@@ -7,7 +7,7 @@ from contextlib import nullcontext
 
 from rethink import __version__
 from rethink.cluster.preemption import Preempted, watched
-from rethink.errors import UserError, did_you_mean
+from rethink.errors import UserError, did_you_mean, explained
 
 TRAINING = {
     "fit": "train a network, or go on where a killed run stopped",
@@ -25,6 +25,12 @@ OTHERS = {
     "restore": "go on from the records that the repository has",
     "wandb": "mirror runs to Weights & Biases, and build the workspace that shows them",
 }
+_SLURM = ("PROCID", "LOCALID", "NODEID", "NTASKS", "NTASKS_PER_NODE", "NNODES", "RESTART_COUNT")
+_NUMBERS = (
+    *("RANK", "LOCAL_RANK", "GROUP_RANK", "NODE_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_PORT"),
+    *("PL_GLOBAL_SEED", "JSM_NAMESPACE_RANK", *(f"SLURM_{name}" for name in _SLURM)),
+)
+"""Variables of the environment that are read as numbers."""
 HELP = """\
 rethink: "Understanding deep learning requires rethinking generalization" (Zhang et al., ICLR 2017), reproduced
 
@@ -53,14 +59,18 @@ def main(args: Sequence[str] | None = None) -> None:
     """
     arguments = list(sys.argv[1:] if args is None else args)
     try:
+        _require_numbers()
         _dispatch(arguments)
-    except UserError as error:
-        print(f"rethink: {error}", file=sys.stderr)
-        raise SystemExit(2) from None
     except Preempted as preempted:
         if preempted.message:
             print(f"rethink: {preempted.message}", file=sys.stderr)
         raise
+    except Exception as error:
+        mendable = error if isinstance(error, UserError) else explained(error)
+        if mendable is None:
+            raise
+        print(f"rethink: {mendable}", file=sys.stderr)
+        raise SystemExit(2) from None
 
 
 def entry_point() -> None:
@@ -74,6 +84,19 @@ def entry_point() -> None:
         raise SystemExit(130) from None
     except BrokenPipeError:  # the reader of a pipe, such as head, has gone
         raise SystemExit(0) from None
+    except Exception:
+        from rethink.cli.faults import report  # here: almost no command needs it
+
+        print(report(sys.argv), file=sys.stderr)
+        raise SystemExit(1) from None
+
+
+def _require_numbers() -> None:
+    """Lightning and torch read these as soon as they are imported."""
+    for name in _NUMBERS:
+        value = os.environ.get(name, "")
+        if value and not (value.isascii() and value.isdigit()):
+            raise UserError(f"{name}={value} in the environment: expected a whole number, 0 or more. Mend or unset it.")
 
 
 def _dispatch(arguments: list[str]) -> None:

@@ -82,7 +82,7 @@ def _parser() -> Parser:
 
 
 def _count(text: str) -> int:
-    if not text.isdigit() or int(text) == 0:
+    if not (text.isascii() and text.isdigit() and 0 < int(text) < 2**31):
         raise ArgumentTypeError(f"{text!r} is not a number from 1 up")
     return int(text)
 

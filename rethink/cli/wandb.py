@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import math
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -53,13 +54,22 @@ def _parser() -> Parser:
         default="online",
         help="offline writes one file per run under runs/RUN_ID/wandb/, for `wandb sync`; it needs no account",
     )
-    push.add_argument("--timeout", type=float, default=30, metavar="SECONDS", help="to wait for W&B (default: 30)")
+    push.add_argument("--timeout", type=_seconds, default=30, metavar="SECONDS", help="to wait for W&B (default: 30)")
 
     workspace = commands.add_parser(
         "workspace", parents=[target], help="save W&B workspaces with the paper's figures and tables"
     )
     workspace.add_argument("--print", action="store_true", help="print them as JSON; needs no account")
     return parser
+
+
+def _seconds(text: str) -> float:
+    try:
+        if 0 < (seconds := float(text)) < math.inf:
+            return seconds
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
 
 
 def _push(options: argparse.Namespace) -> None:

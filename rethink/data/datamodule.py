@@ -13,6 +13,7 @@ from torch import Tensor
 from rethink import randomness
 from rethink.data.ahead import read_ahead
 from rethink.data.batches import EvaluationBatches, TrainingBatches
+from rethink.data.checks import check_classes, checked
 from rethink.data.pipelines.cifar import CifarPipeline
 from rethink.data.pipelines.pipeline import Pipeline
 from rethink.data.split import PixelChange, ResidentSplit, Split, StreamedSplit, changed_region
@@ -110,6 +111,11 @@ class ImageDataModule(LightningDataModule):
         Args:
             side: Height and width of the stored images.
         """
+        if side < self.crop:
+            raise UserError(
+                f"{type(self).__name__} has images of {side}x{side}, and the network sees a window of "
+                f"{self.crop}x{self.crop}. Set `crop`, or give the images another `pipeline`."
+            )
         return CifarPipeline(side, self.crop, self._untouched_margin if side > self.crop else None)
 
     def resident(self, count: int) -> bool:
@@ -180,7 +186,7 @@ class ImageDataModule(LightningDataModule):
     @cached_property
     def _loaded(self) -> Arrays | Streams:
         """Kept from when it is first asked for until the splits are built."""
-        return self.load()
+        return checked(self.load(), type(self))
 
     @property
     def _untouched_margin(self) -> str | None:
@@ -191,6 +197,7 @@ class ImageDataModule(LightningDataModule):
     def _build(self) -> dict[str, Split]:
         loaded = self._loaded
         _ = self.image_shape, self.num_classes  # read off the data while it is here
+        check_classes(loaded, self.num_classes, type(self))
         train, validation = self._choose_training(len(loaded.train_labels))
         self._check_leave_out(len(train))
         test = _choose(len(loaded.test_labels), self.test_size, self.subset_seed, "test", "test_size")

@@ -1,11 +1,9 @@
 """The options of `rethink fit|validate|test|predict`: LightningCLI with ours added, and what it refuses."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal, get_args
 
-import torch
 import yaml
 from jsonargparse.typing import PositiveFloat
 from lightning.pytorch import Callback
@@ -25,7 +23,9 @@ from rethink.discovery import subclasses
 from rethink.errors import UserError
 from rethink.models import Classifier
 from rethink.running.messages import Parser, require_complete, root_cause
+from rethink.running.refusals import refuse_trainer
 from rethink.running.trainer import callback, trainer_options
+from rethink.running.written import Written
 from rethink.training.refusals import refuse_unrecorded
 
 Precision = Literal["auto", "32-true", "bf16-mixed", "bf16-true", "16-true", "64-true"]
@@ -139,11 +139,15 @@ class RunCLI(LightningCLI):
             if option in _LINKED:
                 raise UserError(f"{option} is no option of its own: {_LINKED[option]}.")
         self.config = parser.parse_args(args)
+        self.written: Written = parser.written  # type: ignore[attr-defined]
 
     @property
     def options(self) -> Any:
         """The parsed options of the command."""
         return self.config[self.subcommand]
+
+    def _parse_ckpt_path(self) -> None:
+        """Takes no option from a checkpoint, which the stock method reads before anybody has verified it."""
 
     def before_instantiate_classes(self) -> None:
         """Refuses what the parser accepts and cannot work, and notes the whole resolved configuration."""
@@ -169,12 +173,7 @@ class RunCLI(LightningCLI):
                     f"--trainer.{name} {str(trainer[name]).lower()}: a run keeps a record, and the checkpoint from "
                     "which it goes on after a kill. A Trainer of your own in Python has neither."
                 )
-        most = max(16, 2 * (os.cpu_count() or 1))
-        if not torch.cuda.is_available() and str(trainer.devices).isdigit() and int(trainer.devices) > most:
-            raise UserError(
-                f"--trainer.devices {trainer.devices}: there is no GPU here, so these would be processes on "
-                f"{os.cpu_count()} cores. Use {most} at most."
-            )
+        refuse_trainer(self.options, self.written)
         weights = self.options.get("ckpt_path")
         if weights and not Path(weights).is_file():
             raise UserError(f"--ckpt_path {weights}: there is no such file.")
@@ -217,7 +216,11 @@ class RunCLI(LightningCLI):
     def instantiate_trainer(self, **kwargs: Any) -> Any:
         """Makes the trainer with what it needs here."""
         chosen = self._get(self.config_init, "trainer")
-        trainer = super().instantiate_trainer(**kwargs, **trainer_options(chosen, self.options.precision, self._folder))
+        options = trainer_options(chosen, self.options.precision, self._folder)
+        try:
+            trainer = super().instantiate_trainer(**kwargs, **options)
+        except TypeError as error:
+            raise UserError(f"the trainer refuses this: {root_cause(error)}") from error
         if chosen["enable_progress_bar"] is False:
             callback(trainer, ProgressDisplay).disable()
         return trainer

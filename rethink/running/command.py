@@ -1,5 +1,7 @@
 """`rethink fit|validate|test|predict`, callable in process."""
 
+import traceback
+
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 from rethink.errors import UserError
@@ -25,5 +27,14 @@ def main(args: list[str]) -> None:
     keep_freed_memory()
     try:
         _COMMANDS[args[0]](RunCLI(args))
-    except MisconfigurationException as error:  # options of the trainer that do not go together, or not on this machine
-        raise UserError(f"the trainer refuses this: {str(error).splitlines()[0]}") from error
+    except (MisconfigurationException, ModuleNotFoundError, ValueError) as error:
+        if not _of_lightning(error):
+            raise
+        # Options of the trainer that do not go together, or not on this machine; a package that a callback needs.
+        raise UserError(f"the trainer refuses this: {str(error).strip().splitlines()[0]}") from error
+
+
+def _of_lightning(error: Exception) -> bool:
+    """Whether Lightning itself has raised it."""
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return str(frame.f_globals.get("__name__")).partition(".")[0] in ("lightning", "lightning_utilities")

@@ -16,10 +16,12 @@ from rethink.cluster import preemption, slurm
 from rethink.cluster.lease import Lease
 from rethink.errors import UserError
 from rethink.files import Damaged, read_archive, write_text
+from rethink.models import Classifier
 from rethink.running import loggers
 from rethink.running.arguments import RunCLI
 from rethink.running.evaluation import without_record
 from rethink.running.identification import IdentifiedRun, identified
+from rethink.running.refusals import refuse_budget, refuse_switches
 from rethink.running.trainer import callback
 from rethink.runs.run import Run
 from rethink.runs.weights import final_weights, lacks_weights
@@ -39,6 +41,7 @@ def fit(cli: RunCLI) -> None:
         options.force = False
     if not options.trainer.fast_dev_run and _is_finished(cli, run):
         return
+    refuse_budget(options, cli.written)
     loggers.complete(options, run.folder, run.run_id, run.settings, "fit")
     cli.build(run.folder)
     if options.trainer.fast_dev_run:
@@ -168,6 +171,8 @@ class _Announcement(Callback):
         self.path, self.config, self.line = path, config, line
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        assert isinstance(pl_module, Classifier)
+        refuse_switches(trainer, pl_module)
         refuse_unmeasured(trainer, [*data_of(trainer).splits])
         if trainer.is_global_zero:
             write_text(self.path, self.config)

@@ -8,8 +8,7 @@ accepts, and the innermost text is one of the few kinds in `_KINDS`.
 import argparse
 import ast
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -24,7 +23,8 @@ from rethink.data import ImageDataModule
 from rethink.errors import UserError
 from rethink.models import Classifier
 from rethink.randomization import Randomization
-from rethink.running.written import GROUP, command_line, config_files, look_up, read, refuse_impossible
+from rethink.running.refusals import refuse_values
+from rethink.running.written import GROUP, Written
 
 # jsonargparse takes 10670577e994, as a run_id may be, for a number: so such a text is to be written in quotes.
 yaml.SafeDumper.add_implicit_resolver(
@@ -62,15 +62,15 @@ class Parser(LightningArgumentParser):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{"allow_abbrev": False, **kwargs})
-        self.configs: dict[str, dict[str, Any]] = {}
-        """What the files of --config set; read before jsonargparse changes into their folders."""
+        self.written = Written((), {})
 
     def parse_args(self, args: Any = None, *more: Any, **kwargs: Any) -> Any:
         """Parses a command line, whose configs are files of options that can be read."""
-        arguments = [*(args or ())]
-        self.configs = {file: content for file in config_files(arguments) if (content := read(file)) is not None}
+        if not self.exit_on_error:  # a parser within a parser
+            return super().parse_args(args, *more, **kwargs)
+        self.written = Written.read([*(args or ())])
         config = super().parse_args(args, *more, **kwargs)
-        refuse_impossible(config.get(config.get("subcommand") or "", config), self.configs)
+        refuse_values(config.get(config.get("subcommand") or "", config), self.written)
         return config
 
     def add_class_arguments(self, theclass: type, nested_key: str | None = None, *args: Any, **kwargs: Any) -> Any:
@@ -123,26 +123,17 @@ class _Fault:
     detail: str
     """The text with all that would have been accepted."""
     parser: Parser
-    arguments: Sequence[str]
-    configs: Mapping[str, dict[str, Any]]
+    written: Written
+    in_config: bool
+
+    def given(self, option: str) -> tuple[str, str]:
+        return self.written.given(option, in_config=self.in_config)
+
+    def shown(self, option: str, value: str = "") -> str:
+        return self.written.shown(option, value, in_config=self.in_config)
 
     def under(self, name: str) -> str:
         return f"{self.option}.{name}" if self.option else name
-
-    def given(self, option: str) -> tuple[str, str]:
-        """The value of the option, and " in FILE" where a file sets it, as the user wrote them."""
-        for name, value in reversed(list(command_line(self.arguments))):
-            if name == option:
-                return value, ""
-        for file, content in reversed([*self.configs.items()]):
-            with suppress(KeyError):
-                return str(look_up(content, option.split("."))), f" in {file}"
-        return "", ""
-
-    def written(self, option: str, value: str = "") -> str:
-        """The option with its value, and where it was set."""
-        given, where = self.given(option)
-        return f"--{option} {given or value}".rstrip() + where
 
 
 def _explain(parser: Parser, message: str, ex: BaseException | None) -> str:
@@ -150,7 +141,7 @@ def _explain(parser: Parser, message: str, ex: BaseException | None) -> str:
     top = parser
     while hasattr(top, "parent_parser"):
         top = top.parent_parser
-    arguments = list(getattr(top, "args", []))
+    arguments = top.written.arguments
     keyed = [(m[1], str(e)) for e in chain if isinstance(e, TypeError) if (m := _KEY.match(str(e)))]
     keys = [key.removeprefix(f"{arguments[0]}.") if arguments else key for key, _ in keyed if key != "config"]
     if not keys and (help_of := re.match(r"--([\w.]+)\.help: ", message)):
@@ -161,15 +152,15 @@ def _explain(parser: Parser, message: str, ex: BaseException | None) -> str:
         text=str(chain[-1]) if chain else message,
         detail=keyed[-1][1] if keyed else message,
         parser=inner or getattr(ex, "subcommand_parser", None) or parser,
-        arguments=arguments,
-        configs=top.configs,
+        written=top.written,
+        in_config=any(key.rpartition(".")[2] == "config" for key, _ in keyed),
     )
     for pattern, explanation in _KINDS:
         for text in (fault.text, message):
             if match := re.search(pattern, text, re.DOTALL):
                 return explanation(fault, match)
     last = [line.strip() for line in message.splitlines() if line.strip()][-1]
-    return f"{fault.written(fault.option)}: {last}" if fault.option else last
+    return f"{fault.shown(fault.option)}: {last}" if fault.option else last
 
 
 # The kinds of errors.
@@ -178,9 +169,9 @@ def _explain(parser: Parser, message: str, ex: BaseException | None) -> str:
 def _no_such_class(fault: _Fault, match: re.Match[str]) -> str:
     value = match.groupdict().get("value") or fault.given(fault.option)[0]
     if _last(fault.option) not in _BASES:
-        return f"{fault.written(fault.option, value)}: there is no such class. Expected its import path."
+        return f"{fault.shown(fault.option, value)}: there is no such class. Expected its import path."
     near = _did_you_mean(_last(value), list(choices(fault.option)))
-    return f"{fault.written(fault.option, value)}: there is no such class.{near} {_choose(fault.option)}"
+    return f"{fault.shown(fault.option, value)}: there is no such class.{near} {_choose(fault.option)}"
 
 
 def _no_such_option(fault: _Fault, match: re.Match[str]) -> str:
@@ -189,7 +180,7 @@ def _no_such_option(fault: _Fault, match: re.Match[str]) -> str:
     name = match["name"].removeprefix("--").partition("=")[0].replace(".init_args.", ".")
     if fault.parser.described in _BASES.values():
         option = fault.option
-        return f"{fault.written(fault.under(name))}: --{option} has to stand before it. {_choose(option)}"
+        return f"{fault.shown(fault.under(name))}: --{option} has to stand before it. {_choose(option)}"
     options = [action.dest for action in fault.parser._actions if not action.dest.endswith("help")]
     near = get_close_matches(name, options, n=1)
     if not near and "." in name:  # --modle.dropout
@@ -201,15 +192,16 @@ def _no_such_option(fault: _Fault, match: re.Match[str]) -> str:
         remedy = f"Did you mean --{fault.under(near[0])}?"
     else:
         remedy = f"{of} has {', '.join(options)}." if of else "See --help."
-    return f"{fault.written(fault.under(name))}: {of or 'rethink'} has no such option. {remedy}"
+    return f"{fault.shown(fault.under(name))}: {of or 'rethink'} has no such option. {remedy}"
 
 
 def _missing(fault: _Fault, match: re.Match[str]) -> str:
     if fault.parser.described in _BASES.values():
-        return f"{fault.written(fault.option)}: this class is not complete. {_choose(fault.option)}"
+        return f"{fault.shown(fault.option)}: this class is not complete. {_choose(fault.option)}"
     messages = []
     for name in match["names"].split(", "):
-        option = fault.under(name.partition(".")[2] if not fault.option else name)
+        command = "".join(f"{word}." for word in fault.written.arguments[:1])
+        option = fault.under(name if fault.option else name.removeprefix(command))
         if _last(option) in _BASES:
             remedy = _choose(option)
         else:
@@ -230,6 +222,9 @@ def _no_such_file(fault: _Fault, match: re.Match[str]) -> str:
 
 def _bad_value(fault: _Fault, match: re.Match[str]) -> str:
     value = match.groupdict().get("value") or ""
+    if incomplete := re.search(r"class_path '(.*)':\s+the following arguments are required: (\w+)", fault.detail):
+        needed = f"{_last(incomplete[1])} needs --{fault.option}.{incomplete[2]}"
+        return f"{fault.shown(fault.option)}: this class is not complete. {needed}."
     expected, remedy = [], ""
     for text in re.findall(r"(?:Not of type |Expected an? )(typing\.\w+\[.*?\]|<.*?>|\w+)", fault.detail):
         if "Literal[" in text:
@@ -241,7 +236,7 @@ def _bad_value(fault: _Fault, match: re.Match[str]) -> str:
             expected.append(f"one of {', '.join(names)}")
         elif "NoneType" not in text:
             expected.append(_EXPECTED.get(text, text))
-    return f"{fault.written(fault.option, value)}: expected {' or '.join(dict.fromkeys(expected))}.{remedy}"
+    return f"{fault.shown(fault.option, value)}: expected {' or '.join(dict.fromkeys(expected))}.{remedy}"
 
 
 _KEY = re.compile(r'Parser key "([^"]*)"')
@@ -256,8 +251,10 @@ _KINDS: list[tuple[str, Callable[[_Fault, re.Match[str]], str]]] = [
     (r'"(?P<name>\w+)": Unable to load config "(?P<value>.*)"', lambda _, m: f"--{m['name']} {m['value']}: {GROUP}"),
     (r"^argument (?P<name>--\S+): expected", lambda _, match: f"{match['name']} needs a value."),
     (r"^(?:Not of type \w+: )?(?P<value>\S+) does not conform to restriction", _bad_value),
+    (r"^(?:float|int)\(\) argument must be .* not '(?P<value>\w+)'", _bad_value),
     (r"^Expected an? .*?(?:Got value: (?P<value>.*))?$", _bad_value),
     (r"Not of type|could not convert|invalid literal", _bad_value),
+    (r"^Given value: (?P<value>.*)$", _no_such_class),
 ]
 
 

@@ -131,7 +131,7 @@ def _trainer(options: Config) -> Config:
         chosen["plugins"] = plugins
     callbacks = [
         [_name(spec["class_path"]), _options(spec, set())]
-        for spec in options.get("callbacks") or []
+        for spec in _listed(options.get("callbacks"))
         if not only_measures(_class(spec["class_path"]))
     ]
     return chosen | ({"callbacks": callbacks} if callbacks else {})
@@ -142,6 +142,11 @@ def _computes(plugin: Any) -> bool:
     from lightning.fabric.plugins import Precision  # here: as below
 
     return isinstance(plugin, dict) and issubclass(_class(plugin["class"]), Precision)
+
+
+def _listed(specs: Any) -> list[Config]:
+    """The trainer takes one callback without a list, too."""
+    return [dict(specs)] if isinstance(specs, Mapping) else list(specs or [])
 
 
 def only_measures(kind: type) -> bool:

@@ -75,12 +75,17 @@ def run_line(file: Path, number: int) -> Outcome:
         lines = file.read_text().splitlines()
     except OSError as error:
         raise UserError(f"{file}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise UserError(f"{file} is no list of commands: it is not text in UTF-8.") from None
     if not 0 <= number < len(lines):
         raise UserError(f"{file} has {len(lines)} lines, from 0: there is no line {number}.")
-    program, *words = shlex.split(lines[number])
-    if program != "rethink" or not words or words[0] not in ("fit", "analyze"):
+    try:
+        words = shlex.split(lines[number])
+    except ValueError as error:
+        raise UserError(f"line {number} of {file} is no command: {error}.") from None
+    if words[:2] not in (["rethink", "fit"], ["rethink", "analyze"]):
         raise UserError(f"line {number} of {file} is no `rethink fit ...` and no `rethink analyze ...`.")
-    return run_task(words)
+    return run_task(words[1:])
 
 
 def _main(words: Sequence[str]) -> None:

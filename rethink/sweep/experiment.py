@@ -109,8 +109,8 @@ class Experiment:
         _check(path, spec)
         here = _at(spec, scale)
         chosen = tuple(seeds if seeds is not None else here.get("seeds", _DEFAULT_SEEDS[scale]))
-        if not chosen or not all(isinstance(seed, int) and seed >= 0 for seed in chosen):
-            raise UserError(f"{path}: the seeds {list(chosen)} are not a list of whole numbers from 0 up.")
+        if not chosen or not all(type(seed) is int and 0 <= seed < 2**32 for seed in chosen):
+            raise UserError(f"{path}: the seeds {list(chosen)} are not a list of whole numbers from 0 to {2**32 - 1}.")
         by_seed = [[*_runs(path, spec, scale, seed)] for seed in chosen]
         for other in spec.get("include", []):
             other = other if isinstance(other, dict) else {"name": other}
@@ -157,12 +157,16 @@ def _text(value: Any) -> str:
 
 def _check(path: Path, spec: dict[str, Any]) -> None:
     _check_keys(path, "", spec, _KEYS)
+    _check_texts(path, spec)
     for scale in SCALES:
         _check_keys(path, f" of {scale}", spec.get(scale, {}), _SCALED_KEYS)
+        _check_texts(path, spec.get(scale, {}))
     for number, group in enumerate(spec.get("groups", []), start=1):
         _check_keys(path, f" of group {number}", group, {**_GROUP_KEYS, **_AT_SCALES})
+        _check_texts(path, group)
         for scale in SCALES:
             _check_keys(path, f" of {scale} of group {number}", group.get(scale, {}), _GROUP_KEYS)
+            _check_texts(path, group.get(scale, {}))
         _check_grids(path, f"of group {number}", group)
     for number, analysis in enumerate(spec.get("analyses", []), start=1):
         where = f" of analysis {number}"
@@ -174,6 +178,13 @@ def _check(path: Path, spec: dict[str, Any]) -> None:
             raise UserError(f"{path}: analysis {number} has no `analysis:`, the name of its class.")
         if analysis.get("of", "run") not in _OF:
             raise UserError(f"{path}: `of: {analysis['of']}`{where} is none of {', '.join(_OF)}.")
+
+
+def _check_texts(path: Path, spec: Mapping[str, Any]) -> None:
+    """That layers are texts, and so are the names of options."""
+    names = [*spec.get("layers", []), *spec.get("options", {}), *spec.get("grid", {})]
+    if wrong := [name for name in names if not isinstance(name, str)]:
+        raise UserError(f"{path}: {wrong[0]!r} is neither an option nor a file of layers.")
 
 
 def _check_grids(path: Path, where: str, group: dict[str, Any]) -> None:

@@ -16,6 +16,7 @@ from rethink.files import write_text
 from rethink.runs.run import runs_folder
 from rethink.sweep.jobs import Job
 from rethink.sweep.plan import command_list
+from rethink.sweep.settings import Count
 
 CONFIG = Path("configs/launcher/kubernetes.yaml")
 _LONGEST = 40  # characters of a Job's name, to which Kubernetes adds index and a suffix of its own for the pods
@@ -30,9 +31,9 @@ class Resources:
     claim: str = "rethink"
     folder: str = "/rethink"
     gpus: int = 1
-    cpus: int = 4
+    cpus: Count = 4
     memory: str = "16Gi"
-    runs_at_a_time: int = 8
+    runs_at_a_time: Count = 8
     seconds_to_save: int = 90
     retries: int = 3
 

@@ -1,21 +1,25 @@
 """Settings of a launcher from a YAML file: unknown keys are named, with the nearest known one."""
 
+import math
 from dataclasses import fields
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, TypeVar, get_args, get_origin
+from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 from rethink.errors import UserError
 from rethink.sweep import specification
 
 T = TypeVar("T")
 _ANALYSES = "analyses"
-_ACCEPTED: dict[type, tuple[Any, str]] = {
-    int: (int, "a whole number"),
-    float: (int | float, "a number"),
-    list: (list, "a list"),
-    dict: (dict, "keys with values"),
+_WORDS: dict[type, str] = {
+    int: "a whole number, 0 or more",
+    float: "a number above 0",
+    list: "a list of texts",
+    dict: "keys with values",
+    str: "a text",
 }
+Count = Annotated[int, "1 or more"]
+"""Of what there has to be one."""
 
 
 def load(kind: type[T], path: Path, *, analyses: bool = False) -> T:
@@ -26,7 +30,7 @@ def load(kind: type[T], path: Path, *, analyses: bool = False) -> T:
     keys = {item.name: item for item in fields(kind)}  # type: ignore[arg-type]
     try:
         spec = specification.read(path, such_as=", ".join(list(keys)[:3]), may_be_empty=True)
-    except OSError as error:
+    except FileNotFoundError as error:
         raise UserError(f"{path}: {error.strerror}. Name a launcher's config with --launcher-config.") from None
     different = spec.pop(_ANALYSES, None) or {}
     if not isinstance(different, dict):
@@ -39,11 +43,23 @@ def load(kind: type[T], path: Path, *, analyses: bool = False) -> T:
 
 
 def _check(path: Path, key: str, value: Any, kind: Any) -> None:
-    kinds = {get_origin(option) or option for option in (get_args(kind) if isinstance(kind, UnionType) else [kind])}
-    if value is None and NoneType in kinds:
+    kinds = [option for option in (get_args(kind) if isinstance(kind, UnionType) else [kind]) if option is not NoneType]
+    if (value is None and NoneType in get_args(kind)) or any(_fits(value, option) for option in kinds):
         return
-    for expected, (accepted, words) in _ACCEPTED.items():
-        if expected in kinds and (
-            isinstance(value, bool) or not isinstance(value, accepted) or (expected is int and value < 0)
-        ):
-            raise UserError(f"{path}: {key} is {value!r}, and not {words}.")
+    raise UserError(f"{path}: {key} is {value!r}, and not {' or '.join(map(_words, kinds))}.")
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    if kind in (int, Count):
+        return type(value) is int and (kind is int or value > 0) and 0 <= value < 2**31
+    if kind is float:
+        return type(value) in (int, float) and 0 < value < math.inf
+    if get_origin(kind) is list:
+        return isinstance(value, list) and all(_fits(item, get_args(kind)[0]) for item in value)
+    if kind is str:
+        return isinstance(value, str) and bool(value.strip()) and value.isprintable()
+    return isinstance(value, get_origin(kind) or kind)
+
+
+def _words(kind: Any) -> str:
+    return "a whole number, 1 or more" if kind is Count else _WORDS[get_origin(kind) or kind]

@@ -26,6 +26,7 @@ from rethink.runs.run import runs_folder
 from rethink.sweep import execution
 from rethink.sweep.jobs import Job, PlannedRun
 from rethink.sweep.plan import command_list
+from rethink.sweep.settings import Count
 
 CONFIG = Path("configs/launcher/slurm.yaml")
 _JOB = "job.txt"
@@ -42,13 +43,13 @@ class Resources:
     account: str | None = None
     qos: str | None = None
     constraint: str | None = None
-    minutes: int = 240
-    nodes: int = 1
+    minutes: Count = 240
+    nodes: Count = 1
     gpus_per_node: int = 1
-    processes_per_node: int = 1
-    cpus_per_process: int = 4
+    processes_per_node: Count = 1
+    cpus_per_process: Count = 4
     memory_gb: float | None = 16
-    runs_at_a_time: int = 32
+    runs_at_a_time: Count = 32
     seconds_to_save: int = 90
     setup: list[str] = field(default_factory=list)
     more: dict[str, Any] = field(default_factory=dict)

@@ -4,9 +4,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from rethink.errors import UserError, did_you_mean
+from rethink.files import read_yaml
 
 
 def read(path: Path, such_as: str, *, may_be_empty: bool = False) -> dict[str, Any]:
@@ -18,13 +17,10 @@ def read(path: Path, such_as: str, *, may_be_empty: bool = False) -> dict[str, A
         may_be_empty: Whether a file without keys is one where all stand at their defaults.
 
     Raises:
-        OSError: It cannot be read.
-        UserError: It is not YAML, or has no keys.
+        FileNotFoundError: It is not there.
+        UserError: It cannot be read, is not YAML, or has no keys.
     """
-    try:
-        spec = yaml.safe_load(path.read_text())
-    except yaml.YAMLError as error:
-        raise UserError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+    spec = read_yaml(path)
     if may_be_empty:
         spec = spec or {}
     if not isinstance(spec, dict):
