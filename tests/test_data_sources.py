@@ -28,8 +28,8 @@ from PIL import Image
 from rethink.data import sources
 from rethink.data.catalog import DATASETS, DataError, Dataset, Decoded, Package, find
 from rethink.data.decoders import CIFAR_BATCHES, IDX_FILES, Unusable, read_tar
-from rethink.data.sources import Limits
 from rethink.data.store import get, load, path_of
+from rethink.data.transfer import Limits
 
 IMPATIENT = Limits(answer_seconds=0.3, bytes_per_second=100_000, window_seconds=0.3, start_seconds=0.2)
 PER_BATCH = 2  # images in a batch of the small CIFAR

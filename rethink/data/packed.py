@@ -30,8 +30,8 @@ from rethink.data.ahead import read_ahead
 from rethink.data.catalog import DataError
 from rethink.data.image_files import DamagedImage, read_image
 from rethink.data.image_list import ImageList, list_folder
-from rethink.data.sources import require_space
 from rethink.data.split import Stored
+from rethink.data.transfer import require_space
 from rethink.files import write_atomically
 
 CHUNK = 256  # squares that are written and summed together

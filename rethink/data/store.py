@@ -21,7 +21,8 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from rethink.data.catalog import DATASETS, DataError, Dataset, Decoded
-from rethink.data.sources import Limits, Request, obtain, require_space
+from rethink.data.sources import Request, obtain
+from rethink.data.transfer import Limits, require_space
 from rethink.files import write_atomically
 
 if TYPE_CHECKING:  # importing torch takes seconds, which `rethink data status` should not

