@@ -6,11 +6,12 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
+from rethink.data.split import Stored
 from rethink.errors import UserError
 
 _PARTS = ("train", "test")
 _FIELDS = tuple(f"{part}_{name}" for part in _PARTS for name in ("images", "labels"))
-_Reader = Callable[[Tensor], Tensor]
+_Reader = Callable[[Tensor], Tensor | Stored]
 Loaded = TypeVar("Loaded")
 
 
@@ -24,7 +25,7 @@ def checked(loaded: Loaded, kind: type) -> Loaded:
     Raises:
         UserError: It is something else, or images and labels are not of the documented types and shapes.
     """
-    if getattr(loaded, "_fields", None) != _FIELDS:
+    if getattr(loaded, "_fields", ())[:4] != _FIELDS:  # Streams may say more
         size = f" of {len(loaded)}" if isinstance(loaded, tuple) else ""
         raise UserError(
             f"{kind.__name__}.load returned a {type(loaded).__name__}{size}. Expected Arrays or Streams: "
@@ -93,13 +94,14 @@ def _check_images(where: str, images: Any, shapes: list[tuple[int, ...]]) -> Non
 def _reader(where: str, read: _Reader, shapes: list[tuple[int, ...]]) -> _Reader:
     """Reads images, and checks that these are what they were asked for."""
 
-    def checked_read(index: Tensor) -> Tensor:
-        images = read(index)
+    def checked_read(index: Tensor) -> Tensor | Stored:
+        given = read(index)
+        images = given.images if isinstance(given, Stored) else given
         _check_images(where, images, shapes)
         del shapes[1:]
         if len(images) != len(index):
             raise UserError(f"{where} gave {tuple(images.shape)} for {len(index)} indices. Expected an image for each.")
-        return images
+        return given
 
     return checked_read
 
