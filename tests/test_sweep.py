@@ -24,10 +24,11 @@ from rethink.errors import UserError
 from rethink.files import write_json
 from rethink.running.identification import identify
 from rethink.runs import run as run_module
+from rethink.runs.code import interface
 from rethink.runs.reading import FORMAT
 from rethink.runs.run import Run
 from rethink.runs.setting import Setting, as_written
-from rethink.sweep import cancellation, execution, kubernetes, local, settings, slurm_array, status
+from rethink.sweep import cancellation, execution, identities, kubernetes, local, settings, slurm_array, status
 from rethink.sweep.experiment import Experiment, names
 from rethink.sweep.failure import read_failure, write_failure
 from rethink.sweep.plan import Plan, PlannedRun, plan
@@ -428,12 +429,80 @@ def test_a_cancelled_run_is_left_by_the_sweeps_that_want_it(write, runs, monkeyp
 def test_a_plan_needs_no_folder_that_can_be_written_and_no_whole_cache(write, runs, monkeypatch):
     experiment = write(SWEEP)
     before = plan(experiment)
-    (cache,) = (runs / ".plans").glob("*.json")
-    cache.write_text("")
+    for cache in (runs / ".plans").glob("*.json"):
+        cache.write_text(cache.read_text().replace("0", "1"))
     assert plan(experiment) == before
     shutil.rmtree(runs)
     runs.write_text("a file")
     assert plan(experiment) == before
+
+
+def test_runs_that_differ_in_the_seed_alone_are_parsed_once_and_are_what_they_would_be(runs, monkeypatch):
+    parsed = []
+    identify = identities.identify
+    monkeypatch.setattr(identities, "identify", lambda command: parsed.append(command) or identify(command))
+    model = ("fit", "--config", "configs/base.yaml", "--data", "Synthetic", "--model", "MLP")
+    commands = [
+        (*model, *dropout, "--seed_everything", seed) for dropout in ((), ("--model.dropout", "0.5")) for seed in "072"
+    ]
+    commands += [("fit", "--seed_everything", "7", *model[1:]), (*model, "--seed_everything", "x")]
+    answers = identities.identities(commands)
+    assert len(parsed) == 4
+    assert answers[:-1] == [identify(command) for command in commands[:-1]]
+    assert "error" in answers[-1]
+    assert len({answer["id"] for answer in answers[:6]}) == 6
+    assert answers[6]["id"] == answers[1]["id"]
+    parsed.clear()
+    assert identities.identities(commands) == answers
+    assert parsed == [commands[-1]]  # what may be mended is not kept
+
+
+@pytest.mark.parametrize(
+    ("edit", "other"),
+    [
+        (("# a comment", "# another"), False),
+        (("return images", "return 2 * images"), False),
+        (("dropout=0.5", "dropout=0.0"), True),
+        (("LEVEL = 1", "LEVEL = 2"), True),
+        (("return level", "return -level"), True),
+    ],
+)
+def test_identities_depend_on_options_and_defaults_and_not_on_what_methods_do(tmp_path, edit, other):
+    source = '''"""A module."""
+LEVEL = 1
+
+class Network(Base):
+    """A class."""
+
+    def __init__(self, dropout=0.5, level=LEVEL):
+        """Takes options."""  # a comment
+
+    def canonical(self, level):
+        return level
+
+    def forward(self, images):
+        return images
+'''
+    before, after = tmp_path / "before.py", tmp_path / "after.py"
+    before.write_text(source)
+    after.write_text(source.replace(*edit))
+    assert before.read_text() != after.read_text()
+    assert (interface(before) != interface(after)) == other
+
+
+def test_a_class_of_ones_own_that_has_changed_is_identified_anew(runs, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    source = "from rethink.models import MLP\nclass Mine(MLP): pass\n"
+    (tmp_path / "own_network.py").write_text(source)
+    identify, parsed = identities.identify, []
+    monkeypatch.setattr(identities, "identify", lambda command: parsed.append(command) or identify(command))
+    command = ("fit", "--config", "configs/base.yaml", "--data", "Synthetic", "--model", "own_network.Mine")
+    for expected in (1, 1):
+        identities.identities([command])
+        assert len(parsed) == expected
+    (tmp_path / "own_network.py").write_text(source + "SIZE = 2\n")
+    identities.identities([command])
+    assert len(parsed) == 2
 
 
 # Launchers of clusters.
@@ -638,7 +707,7 @@ def test_a_report_without_runs_says_how_to_make_them(runs, capsys):
     with pytest.raises(SystemExit):
         main(["report", "fig2b"])
     assert "make fig2b" in capsys.readouterr().err
-    assert json.loads(next((runs / ".plans").glob("*.json")).read_text())
+    assert json.loads((runs / ".plans" / "identities.json").read_text())["answers"]
 
 
 def test_plans_of_several_experiments_share_their_runs(runs):

@@ -312,10 +312,10 @@ groups:
 def test_a_run_may_refer_to_one_of_the_same_seed(experiment, monkeypatch):
     # No option takes a run_id in this test's own code: what is replaced is seen in the arguments that are identified.
     asked: list[tuple[str, ...]] = []
-    from rethink.sweep import plan as module
+    from rethink.sweep import identities as module
 
-    identify = module._identify
-    monkeypatch.setattr(module, "_identify", lambda command: asked.append(command) or identify(command))
+    identify = module.identify
+    monkeypatch.setattr(module, "identify", lambda command: asked.append(command) or identify(command))
     loaded = experiment(REFERRING, seeds=[0, 1])
     planned = plan(loaded)
     pretrained = {run.setting.seed: run.run_id for run in planned.runs if "random" in run.label}

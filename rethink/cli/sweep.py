@@ -25,8 +25,7 @@ def main(args: list[str]) -> None:
         _task(options.file, options.number)
         return
     experiments = [Experiment.load(name, options.scale, options.seeds) for name in options.experiments]
-    with Console(stderr=True).status("Finding out what there is"):
-        planned = Plan.of([plan(experiment) for experiment in experiments]).only(options.only)
+    planned = Plan.of([plan(experiment) for experiment in experiments]).only(options.only)
     options.chosen = _chosen(options)
     if not planned.jobs:
         listed = f"`rethink sweep status {options.chosen} --once` lists them."

@@ -8,6 +8,7 @@ from typing import Any
 from rethink.running import analysis
 from rethink.running.arguments import RunCLI
 from rethink.running.trainer import quiet
+from rethink.runs.code import class_paths, code_of
 from rethink.runs.identity import analysis_id, parts, run_id
 from rethink.runs.run import runs_folder
 
@@ -29,7 +30,7 @@ def identified(cli: RunCLI) -> IdentifiedRun:
 
 
 def identify(args: Sequence[str]) -> tuple[str, dict[str, Any]]:
-    """The run_id of `rethink fit ...` and the parts of its setting, without training.
+    """The run_id of `rethink fit ...`, the parts of its setting and its code, without training.
 
     Args:
         args: The arguments, from `fit` on.
@@ -39,7 +40,7 @@ def identify(args: Sequence[str]) -> tuple[str, dict[str, Any]]:
     """
     quiet()
     settings = _with_precision(RunCLI(args).settings)
-    return run_id(settings), parts(settings)
+    return run_id(settings), parts(settings) | {"code": code_of(class_paths(settings))}
 
 
 def identify_analysis(args: Sequence[str]) -> str:

@@ -68,8 +68,14 @@ def digest(file: Path) -> str:
     return _digest(file, stat.st_mtime_ns, stat.st_size)
 
 
+def interface(file: Path) -> str:
+    """The same without what methods do, but for `__init__` and `canonical`: what options and identities depend on."""
+    stat = file.stat()
+    return _digest(file, stat.st_mtime_ns, stat.st_size, methods=False)
+
+
 @cache
-def _digest(file: Path, modified: int, size: int) -> str:
+def _digest(file: Path, modified: int, size: int, methods: bool = True) -> str:
     content = file.read_bytes()
     try:
         tree = ast.parse(content)
@@ -79,6 +85,10 @@ def _digest(file: Path, modified: int, size: int) -> str:
         match node:
             case ast.Module() | ast.ClassDef() | ast.FunctionDef() | ast.AsyncFunctionDef() if ast.get_docstring(node):
                 node.body = node.body[1:]
+        if isinstance(node, ast.ClassDef) and not methods:
+            for method in node.body:
+                if isinstance(method, ast.FunctionDef) and method.name not in ("__init__", "canonical"):
+                    method.body = []
     return hashlib.sha256(ast.dump(tree).encode()).hexdigest()[:16]
 
 

@@ -1,26 +1,18 @@
 """The plan of an experiment: its runs and analyses with their identities, each once."""
 
-import hashlib
 import json
 import re
 import shlex
-import sys
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import cache
-from itertools import pairwise
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
-import rethink
 from rethink.errors import UserError
-from rethink.files import write_text
-from rethink.runs.code import digest
-from rethink.runs.run import runs_folder
 from rethink.runs.selection import Selection
 from rethink.runs.setting import Setting
 from rethink.sweep.experiment import AnalysisSpec, Arguments, Experiment
+from rethink.sweep.identities import identities
 from rethink.sweep.jobs import Job, PlannedAnalysis, PlannedRun
 
 _REFERENCE = re.compile(r"run\((.+)\)")
@@ -68,8 +60,7 @@ def _selected(job: Job, selection: Selection) -> bool:
 def plan(experiment: Experiment) -> Plan:
     """The runs and analyses of an experiment, each once.
 
-    To know what a run is takes the imports of torch and Lightning, ten seconds; so the answers are kept beside the
-    runs, under a digest of everything that they depend on.
+    What a run is takes its parser to know; see `rethink.sweep.identities`.
     """
     where = experiment.path / "sweep.yaml"
     refused: list[str] = []
@@ -99,7 +90,7 @@ def _runs(where: Path, wanted: Sequence[Arguments], refused: list[str]) -> list[
 
 def _identified(where: Path, wanted: Mapping[Arguments, Arguments], refused: list[str]) -> dict[Arguments, PlannedRun]:
     """As written -> the run that these arguments are; what is refused is noted."""
-    answers = _identities(tuple(("fit", *arguments) for arguments in wanted.values()))
+    answers = identities(tuple(("fit", *arguments) for arguments in wanted.values()))
     found = {}
     for (written, arguments), answer in zip(wanted.items(), answers, strict=True):
         if "error" in answer:
@@ -140,7 +131,7 @@ def _analyses(
 ) -> list[PlannedAnalysis]:
     """Each analysis of data, and of the runs that it is of."""
     wanted = [(*_of(spec, group), group) for spec in specs for group in _groups(spec, runs)]
-    answers = _identities(tuple(("analyze", *arguments) for arguments, _, _ in wanted))
+    answers = identities(tuple(("analyze", *arguments) for arguments, _, _ in wanted))
     found = []
     for (arguments, of, group), answer in zip(wanted, answers, strict=True):
         if "error" in answer:
@@ -177,76 +168,3 @@ def command_list(jobs: Iterable[Job], more: Iterable[str] = (), program: str = "
     """The exact command of each run and analysis, one a line; `more` is for the runs."""
     lines = [[program, *job.words, *(more if isinstance(job, PlannedRun) else ())] for job in jobs]
     return "".join(shlex.join(line) + "\n" for line in lines)
-
-
-def _identities(commands: tuple[Arguments, ...]) -> list[dict[str, Any]]:
-    folder = runs_folder() / ".plans"
-    cache = folder / f"{_sources_digest()}.json"
-    known = _read(cache)
-    keys = [_key(command) for command in commands]
-    unknown = {key: command for key, command in zip(keys, commands, strict=True) if key not in known}
-    if unknown:
-        print(f"working out which runs {len(unknown)} sets of options are; this is kept", file=sys.stderr)
-        known |= {key: _identify(command) for key, command in unknown.items()}
-        with suppress(UserError, OSError):  # whoever may not write here asks anew
-            kept = {key: answer for key, answer in known.items() if "error" not in answer}  # which may be mended
-            write_text(cache, json.dumps(kept), durable=False)
-            for old in folder.glob("*.json"):
-                if old != cache:
-                    old.unlink(missing_ok=True)
-    return [known[key] for key in keys]
-
-
-def _read(cache: Path) -> dict[str, Any]:
-    try:
-        known: dict[str, Any] = json.loads(cache.read_text())
-    except (OSError, ValueError):  # none yet, of another version, or cut off by a power cut
-        return {}
-    return known
-
-
-def _identify(command: Arguments) -> dict[str, Any]:
-    """What a command makes: its identity, and of a run the parts of its setting."""
-    name, *arguments = command
-    try:
-        if name == "analyze":
-            from rethink.running.identification import identify_analysis
-
-            return {"id": identify_analysis(arguments)}
-        from rethink.running.identification import identify
-
-        run_id, parts = identify(list(command))
-    except UserError as error:
-        return {"error": str(error)}
-    return {"id": run_id, "parts": parts}
-
-
-def _key(command: Arguments) -> str:
-    configs = [Path(value).read_bytes() for option, value in pairwise(command) if option == "--config"]
-    return _sha([json.dumps(command).encode(), *configs])
-
-
-@cache
-def _sources_digest() -> str:
-    """Of the package's code, and of what a class of one's own may be in.
-
-    A comment changes nothing: what the bytes mean is kept, since to parse them takes long.
-    """
-    paths = [*sorted(Path(rethink.__file__).parent.rglob("*.py")), *sorted(Path().glob("*.py"))]
-    exact = _sha(path.read_bytes() for path in paths)
-    kept = runs_folder() / ".plans" / "sources"
-    with suppress(OSError, ValueError):  # not there yet, or cut off
-        before, meaning = kept.read_text().split()
-        if before == exact:
-            return meaning
-    meaning = _sha(digest(path).encode() for path in paths)
-    with suppress(UserError, OSError):
-        write_text(kept, f"{exact} {meaning}", durable=False)
-    return meaning
-
-
-def _sha(parts: Iterable[bytes]) -> str:
-    total = hashlib.sha256()
-    for part in parts:
-        total.update(part)
-    return total.hexdigest()[:16]

@@ -1,0 +1,154 @@
+"""Which run or analysis a command is: worked out by its parser, and kept beside the runs.
+
+To know it takes the imports of torch and Lightning, and a tenth of a second for each command. So the answers are kept
+as long as what they depend on is the same: options and defaults of the package's classes, but not what their methods
+do; the code of a class of one's own; the versions of the libraries that parse.
+"""
+
+import hashlib
+import importlib.metadata
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import Progress
+
+import rethink
+from rethink.errors import UserError
+from rethink.files import DIGEST, content_digest, read_json, write_text
+from rethink.runs.code import changed, code_of, interface
+from rethink.runs.identity import digest
+from rethink.runs.run import runs_folder
+from rethink.sweep.experiment import Arguments
+
+Answer = dict[str, Any]
+"""`id` and `parts`: of a run those of its setting, and the `code` of classes of one's own. Or `error`."""
+_OTHER_ROOMS = ("cli", "cluster", "dashboard", "report", "sweep")
+"""What no identity depends on."""
+_PARSERS = ("jsonargparse", "lightning")
+_SEED = "--seed_everything"
+
+
+def identities(commands: Sequence[Arguments]) -> list[Answer]:
+    """What each command makes: the arguments of `rethink`, from `fit` or `analyze` on."""
+    folder = runs_folder() / ".plans"
+    depends_on = _interfaces(folder / "interfaces.json")
+    answers: dict[str, Answer] = {}
+    with suppress(OSError, UserError):  # none yet, or damaged
+        kept = read_json(folder / "identities.json")
+        answers = kept["answers"] if kept.get("depends_on") == depends_on else {}
+    keys = [_key(command) for command in commands]
+    unknown = {
+        key: command
+        for key, command in zip(keys, commands, strict=True)
+        if key not in answers or changed(answers[key]["parts"])
+    }
+    if unknown:
+        answers |= _identified(unknown)
+        right = {key: answer for key, answer in answers.items() if "error" not in answer}  # an error may be mended
+        _keep(folder / "identities.json", {"depends_on": depends_on, "answers": right})
+    return [answers[key] for key in keys]
+
+
+def _identified(unknown: Mapping[str, Arguments]) -> dict[str, Answer]:
+    """Those that differ in the seed alone are parsed once."""
+    groups: dict[Arguments, list[str]] = {}
+    for key, command in unknown.items():
+        groups.setdefault(_of_any_seed(command), []).append(key)
+    console = Console(stderr=True)
+    text = f"Working out which runs {len(unknown)} sets of options are; this is kept"
+    answers: dict[str, Answer] = {}
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
+        if not console.is_terminal:
+            console.print(text)
+        for keys in progress.track(groups.values(), description=text):
+            answers |= _answers({key: unknown[key] for key in keys})
+    return answers
+
+
+def _of_any_seed(command: Arguments) -> Arguments:
+    """A command without its seed, where that is an option of its own behind all files."""
+    if command.count(_SEED) != 1 or command[0] != "fit":
+        return command
+    position = command.index(_SEED)
+    if position + 1 >= len(command) or not command[position + 1].isdigit() or "--config" in command[position:]:
+        return command
+    return (*command[: position + 1], "", *command[position + 2 :])
+
+
+def _answers(alike: Mapping[str, Arguments]) -> Iterator[tuple[str, Answer]]:
+    (_, command), *_ = alike.items()
+    answer = identify(command)
+    for key, other in alike.items():
+        if other == command or "error" in answer:
+            yield key, answer
+        else:
+            yield key, _with_seed(answer, int(other[other.index(_SEED) + 1]))
+
+
+def _with_seed(answer: Answer, seed: int) -> Answer:
+    """The same run with another seed, which model and data are given too."""
+    parts = answer["parts"]
+    identity = parts["identity"] | {"seed": seed}
+    linked = {name: seed for name in ("model.seed", "data.seed") if name in parts["resolved"]}
+    return answer | {
+        "id": digest(identity),
+        "parts": parts | {"identity": identity, "resolved": parts["resolved"] | linked},
+    }
+
+
+def identify(command: Arguments) -> Answer:
+    """What one command makes."""
+    name, *arguments = command
+    try:
+        if name == "analyze":
+            from rethink.running.identification import identify_analysis
+
+            return {"id": identify_analysis(arguments), "parts": {"code": code_of(arguments[:1])}}
+        from rethink.running.identification import identify as identify_run
+
+        run_id, parts = identify_run(list(command))
+    except UserError as error:
+        return {"error": str(error)}
+    return {"id": run_id, "parts": parts}
+
+
+def _key(command: Arguments) -> str:
+    configs = [Path(value).read_bytes() for option, value in pairwise(command) if option == "--config"]
+    return _sha([json.dumps(command).encode(), *configs])
+
+
+def _interfaces(cache: Path) -> str:
+    """A digest of what options there are, with their defaults."""
+    package = Path(rethink.__file__).parent
+    kept: dict[str, list[Any]] = {}
+    with suppress(OSError, UserError):
+        kept = read_json(cache)["files"]
+    files: dict[str, list[Any]] = {}
+    for path in sorted(package.rglob("*.py")):
+        name = path.relative_to(package)
+        if name.parts[0] not in _OTHER_ROOMS:
+            stat = path.stat()
+            now = [stat.st_mtime_ns, stat.st_size]
+            before = kept.get(str(name), [])
+            files[str(name)] = before if before[:2] == now else [*now, interface(path)]
+    if files != kept:
+        _keep(cache, {"files": files})
+    versions = [f"{name} {importlib.metadata.version(name)}" for name in _PARSERS]
+    return _sha(text.encode() for text in [*versions, *(f"{name} {entry[2]}" for name, entry in files.items())])
+
+
+def _keep(path: Path, content: dict[str, Any]) -> None:
+    with suppress(UserError):  # whoever may not write here works it out anew
+        write_text(path, json.dumps(content | {DIGEST: content_digest(content)}), durable=False)
+
+
+def _sha(parts: Iterable[bytes]) -> str:
+    total = hashlib.sha256()
+    for part in parts:
+        total.update(part)
+    return total.hexdigest()[:16]
