@@ -551,6 +551,25 @@ def test_the_kubernetes_manifest_is_valid(write, runs):
         kubernetes_validate.validate(job, kubernetes_validate.latest_version(), strict=True)
 
 
+def test_a_manifest_asks_for_secret_priority_nodes_and_tolerations(write, runs, tmp_path):
+    tolerations = [{"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}]
+    asked = {"wandb_secret": "keys", "priority_class": "low", "node_selector": {"gpu": "h100"}}
+    config = tmp_path / "kubernetes.yaml"
+    config.write_text(yaml.safe_dump(asked | {"tolerations": tolerations}))
+    path = kubernetes.export("tiny", plan(write(SWEEP)).runs, settings.load(kubernetes.Resources, config))
+    _, job = yaml.safe_load_all(path.read_text())
+    kubernetes_validate.validate(job, kubernetes_validate.latest_version(), strict=True)
+    pod = job["spec"]["template"]["spec"]
+    assert pod["priorityClassName"] == "low"
+    assert pod["nodeSelector"] == {"gpu": "h100"}
+    assert pod["tolerations"] == tolerations
+    secret = {"secretKeyRef": {"name": "keys", "key": "WANDB_API_KEY"}}
+    assert pod["containers"][0]["env"] == [{"name": "WANDB_API_KEY", "valueFrom": secret}]
+    plain = kubernetes.manifest("tiny", plan(write(SWEEP)).runs, kubernetes.Resources())[1]["spec"]["template"]["spec"]
+    assert plain.keys() == pod.keys() - {"priorityClassName", "nodeSelector", "tolerations"}
+    assert "env" not in plain["containers"][0]
+
+
 def test_a_job_of_kubernetes_is_named_by_what_it_does(write, runs):
     planned = plan(write(SWEEP)).runs
 
@@ -667,6 +686,25 @@ def test_bad_commands(arguments, expected, runs, capsys):
         main(["sweep", *arguments.split()])
     assert exit.value.code == 2
     assert expected in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("tolerations: {key: a}", "tolerations is {'key': 'a'}, and not a list"),
+        ("tolerations: [a]", "tolerations: 'a' has no keys"),
+        ("tolerations: [{kee: a}]", "unknown key 'kee'. Did you mean 'key'"),
+        ("tolerations: [{effect: NoRun}]", "effect is 'NoRun', and not one of NoSchedule, PreferNoSchedule, NoExecute"),
+        ("tolerations: [{value: 1}]", "value is 1, and not a text"),
+        ("node_selector: {gpu: true}", "gpu is True, and not a text. Write it in quotes"),
+        ("node_selector: gpu", "node_selector is 'gpu', and not keys with values"),
+    ],
+)
+def test_wrong_resources_of_kubernetes_are_named_with_their_file(tmp_path, text, expected):
+    path = tmp_path / "kubernetes.yaml"
+    path.write_text(text)
+    with pytest.raises(UserError, match=f"{path}: .*{expected}"):
+        settings.load(kubernetes.Resources, path)
 
 
 @pytest.mark.parametrize(

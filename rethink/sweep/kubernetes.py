@@ -5,13 +5,14 @@ Each index of the Job trains one line of a list of commands, which the manifest 
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from rethink.cluster.preemption import EXIT_CODE
+from rethink.errors import UserError, did_you_mean
 from rethink.files import write_text
 from rethink.runs.run import runs_folder
 from rethink.sweep.jobs import Job
@@ -19,12 +20,27 @@ from rethink.sweep.plan import command_list
 from rethink.sweep.settings import Count
 
 CONFIG = Path("configs/launcher/kubernetes.yaml")
+_WANDB_KEY = "WANDB_API_KEY"
 _LONGEST = 40  # characters of a Job's name, to which Kubernetes adds index and a suffix of its own for the pods
+
+
+_TOLERATION: dict[str, tuple[type, tuple[str, ...]]] = {
+    "key": (str, ()),
+    "operator": (str, ("Exists", "Equal")),
+    "value": (str, ()),
+    "effect": (str, ("NoSchedule", "PreferNoSchedule", "NoExecute")),
+    "tolerationSeconds": (int, ()),
+}
+"""Key of a toleration -> its type, and its values where only these are possible."""
 
 
 @dataclass(frozen=True)
 class Resources:
-    """What each run asks Kubernetes for."""
+    """What each run asks Kubernetes for. None and what is empty is left to the cluster.
+
+    Raises:
+        UserError: A toleration or the node selector is none.
+    """
 
     image: str = "rethink:latest"
     namespace: str = "default"
@@ -36,6 +52,29 @@ class Resources:
     runs_at_a_time: Count = 8
     seconds_to_save: int = 90
     retries: int = 3
+    wandb_secret: str | None = None
+    """Name of a Secret whose WANDB_API_KEY each run gets."""
+    priority_class: str | None = None
+    node_selector: dict[str, str] = field(default_factory=dict)
+    tolerations: list[dict[str, Any]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        for label, value in self.node_selector.items():
+            if not isinstance(value, str):
+                raise UserError(f"node_selector: {label} is {value!r}, and not a text. Write it in quotes.")
+        for toleration in self.tolerations:
+            if not isinstance(toleration, dict):
+                raise UserError(f"tolerations: {toleration!r} has no keys. Known: {', '.join(_TOLERATION)}.")
+            for key, value in toleration.items():
+                if key not in _TOLERATION:
+                    hint = did_you_mean(str(key), [*_TOLERATION])
+                    raise UserError(f"tolerations: unknown key {key!r}.{hint} Known: {', '.join(_TOLERATION)}.")
+                kind, values = _TOLERATION[key]
+                if type(value) is not kind or (values and value not in values):
+                    expected = (
+                        f"one of {', '.join(values)}" if values else "a text" if kind is str else "a whole number"
+                    )
+                    raise UserError(f"tolerations: {key} is {value!r}, and not {expected}.")
 
 
 def export(name: str, runs: Sequence[Job], resources: Resources) -> Path:
@@ -59,7 +98,7 @@ def manifest(name: str, runs: Sequence[Job], resources: Resources) -> list[dict[
         limits["nvidia.com/gpu"] = resources.gpus
     # The index is expanded by Kubernetes; python of the image's own environment.
     command = [".venv/bin/python", "-m", "rethink", "sweep", "task", "/commands/commands.txt"]
-    container = {
+    container: dict[str, Any] = {
         "name": "run",
         "image": resources.image,
         "workingDir": resources.folder,
@@ -72,7 +111,15 @@ def manifest(name: str, runs: Sequence[Job], resources: Resources) -> list[dict[
             {"name": "memory", "mountPath": "/dev/shm"},
         ],
     }
-    pod = {
+    if resources.wandb_secret:
+        key = {"secretKeyRef": {"name": resources.wandb_secret, "key": _WANDB_KEY}}
+        container["env"] = [{"name": _WANDB_KEY, "valueFrom": key}]
+    asked = {
+        "priorityClassName": resources.priority_class,
+        "nodeSelector": resources.node_selector,
+        "tolerations": resources.tolerations,
+    }
+    pod = {name: value for name, value in asked.items() if value} | {
         "restartPolicy": "Never",
         "terminationGracePeriodSeconds": resources.seconds_to_save,
         "containers": [container],

@@ -39,7 +39,10 @@ def load(kind: type[T], path: Path, *, analyses: bool = False) -> T:
         for key, value in part.items():
             specification.check_key(path, key, allowed)
             _check(path, key, value, keys[key].type)
-    return kind(**(spec | different if analyses else spec))
+    try:
+        return kind(**(spec | different if analyses else spec))
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
 
 
 def _check(path: Path, key: str, value: Any, kind: Any) -> None:
