@@ -14,7 +14,7 @@ from torchvision import models
 from rethink.data import Synthetic
 from rethink.errors import UserError
 from rethink.models import MLP, InceptionV3, ResNet50, ViT
-from rethink.models.inception_v3 import InceptionV3Network
+from rethink.models.inception_v3 import inception_v3
 from rethink.models.layers import BatchNorm, Dropout, key_dropout
 from rethink.training.recipes import SGD
 from rethink.training.step import sgd_step
@@ -96,7 +96,7 @@ def test_the_others_have_torchvisions_logits(model, theirs):
 
 
 def test_inception_starts_as_the_tensorflow_package():
-    network, cut = InceptionV3Network(1000, generator=torch.Generator().manual_seed(0)), 0.8796
+    network, cut = inception_v3(1000, generator=torch.Generator().manual_seed(0)), 0.8796
     for layer, deviation in (
         (network.Mixed_6b.branch7x7_2.conv, 0.1),
         (network.fc, 0.01),

@@ -5,7 +5,6 @@ from typing import Any
 import torch
 from jsonargparse.typing import ClosedUnitInterval, PositiveFloat
 from torch import nn
-from torchvision.models import inception
 
 from rethink.errors import UserError
 from rethink.models.classifier import Classifier
@@ -16,40 +15,41 @@ SIDE, SIDE_WITHOUT_HEAD = 299, 75
 """The least sides of an image: the auxiliary head convolves a map of 17x17, and the last block needs one position."""
 
 
-class InceptionV3Network(inception.Inception3):  # type: ignore[misc]
+def inception_v3(
+    num_classes: int = 1000,
+    *,
+    aux_logits: bool = True,
+    batch_norm: bool = True,
+    batch_norm_momentum: float = 0.1,
+    batch_norm_scale: bool = True,
+    sync_batch_norm: bool = True,
+    dropout: float = 0.0,
+    checkpointing: bool = False,
+    generator: torch.Generator | None = None,
+) -> nn.Module:
     """torchvision's Inception V3, (B, 3, H, W) -> logits (B, K), in training with those of its auxiliary head.
 
     27,161,264 parameters with the auxiliary head and 23,834,568 without, for 1,000 classes. Initial weights are those
     of the TensorFlow Inception package: normal, cut off at two deviations, 0.1 in convolutions, 0.01 in logits and in
     the last convolution of the auxiliary head, 0.001 in its logits.
     """
+    from torchvision.models.inception import Inception3  # here: the other networks start without torchvision
 
-    def __init__(
-        self,
-        num_classes: int = 1000,
-        *,
-        aux_logits: bool = True,
-        batch_norm: bool = True,
-        batch_norm_momentum: float = 0.1,
-        batch_norm_scale: bool = True,
-        sync_batch_norm: bool = True,
-        dropout: float = 0.0,
-        checkpointing: bool = False,
-        generator: torch.Generator | None = None,
-    ) -> None:
-        super().__init__(num_classes, aux_logits, init_weights=False)
-        switch_batch_norm(
-            self, batch_norm, synchronized=sync_batch_norm, momentum=batch_norm_momentum, scale=batch_norm_scale
-        )
-        switch_dropout(self, dropout)
-        if checkpointing:
-            checkpoint_blocks(block for name, block in self.named_children() if name.startswith("Mixed"))
-        deviations = {self.fc: 0.01}
-        if aux_logits:
-            deviations |= {self.AuxLogits.conv1.conv: 0.01, self.AuxLogits.fc: 0.001}
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d | nn.Linear):
-                truncated_normal(module, deviations.get(module, 0.1), 0.0, generator)
+    network: Any = Inception3(num_classes, aux_logits, init_weights=False)
+    switch_batch_norm(
+        network, batch_norm, synchronized=sync_batch_norm, momentum=batch_norm_momentum, scale=batch_norm_scale
+    )
+    switch_dropout(network, dropout)
+    if checkpointing:
+        checkpoint_blocks(block for name, block in network.named_children() if name.startswith("Mixed"))
+    deviations: dict[nn.Module, float] = {network.fc: 0.01}
+    if aux_logits:
+        deviations |= {network.AuxLogits.conv1.conv: 0.01, network.AuxLogits.fc: 0.001}
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            truncated_normal(module, deviations.get(module, 0.1), 0.0, generator)
+    built: nn.Module = network
+    return built
 
 
 class InceptionV3(Classifier):
@@ -94,7 +94,7 @@ class InceptionV3(Classifier):
         if side < least:
             head = f" with its auxiliary head; --model.aux_logits false takes {SIDE_WITHOUT_HEAD}" if aux_logits else ""
             raise UserError(f"InceptionV3 needs images of {least} pixels a side, and these have {side}{head}.")
-        self.network = InceptionV3Network(
+        self.network = inception_v3(
             self.num_classes,
             aux_logits=aux_logits,
             batch_norm=batch_norm,

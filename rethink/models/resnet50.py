@@ -4,7 +4,6 @@ from typing import Any
 
 from jsonargparse.typing import ClosedUnitInterval, PositiveFloat
 from torch import nn
-from torchvision.models import resnet
 
 from rethink.models.classifier import Classifier
 from rethink.models.layers import Dropout
@@ -39,6 +38,8 @@ class ResNet50(Classifier):
     ) -> None:
         super().__init__(learning_rate=learning_rate, **switches)
         require_colour(self.image_shape, "ResNet50")
+        from torchvision.models import resnet  # here: the other networks start without torchvision
+
         network: Any = drawn(lambda: resnet.resnet50(num_classes=self.num_classes), self.seed)
         switch_batch_norm(network, batch_norm, synchronized=sync_batch_norm)
         network.fc = nn.Sequential(Dropout(ClosedUnitInterval(dropout)), network.fc)

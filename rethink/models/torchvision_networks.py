@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from rethink import randomness
 from rethink.errors import UserError
@@ -72,6 +71,8 @@ def checkpoint_blocks(blocks: Iterable[nn.Module]) -> None:
 
 
 def _checkpointed(block: nn.Module, *inputs: Tensor) -> Any:
+    from torch.utils.checkpoint import checkpoint  # here: few ask for it
+
     forward = type(block).forward
     if not torch.is_grad_enabled():
         return forward(block, *inputs)

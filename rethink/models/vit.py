@@ -5,7 +5,6 @@ from typing import Any
 
 from jsonargparse.typing import ClosedUnitInterval, PositiveFloat, PositiveInt
 from torch import nn
-from torchvision.models import vision_transformer
 
 from rethink.errors import UserError
 from rethink.models.classifier import Classifier
@@ -56,6 +55,8 @@ class ViT(Classifier):
             )
         if hidden_size % heads:
             raise UserError(f"--model.heads {heads} of ViT does not divide --model.hidden_size {hidden_size}.")
+        from torchvision.models import vision_transformer  # here: the other networks start without torchvision
+
         network = drawn(
             lambda: vision_transformer.VisionTransformer(
                 height, patch_size, layers, heads, hidden_size, mlp_size, num_classes=self.num_classes
