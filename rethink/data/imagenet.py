@@ -51,7 +51,15 @@ class ImageNet(ImageFolder):
         **options: Any,
     ) -> None:
         super().__init__(
-            *("imagenet", size, stored_size, classes, fraction, skip_damaged, checksums, resident, workers),
+            folder="imagenet",  # by name: the command line reads which options are left to ask for
+            size=size,
+            stored_size=stored_size,
+            classes=classes,
+            fraction=fraction,
+            skip_damaged=skip_damaged,
+            checksums=checksums,
+            resident=resident,
+            workers=workers,
             evaluation_batch_size=evaluation_batch_size,
             batch_size=batch_size,
             **options,
