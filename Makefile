@@ -14,6 +14,7 @@ RULE ?= accuracy>=0.99
 
 PAPER := fig1a fig1b fig1c fig2b table1 table3 table4 theorem1
 BEYOND := regularizer_effects early_stopping strong_and_weak memorization_order open_choices complexity inside
+IMAGENET := table2 fig2a
 DATA := cifar10
 ARTEFACTS := $(PAPER) $(BEYOND)
 
@@ -21,13 +22,13 @@ RUNS := --scale $(SCALE) --seeds "$(SEEDS)"
 REPORT := $(RUNS) --rule "$(RULE)"
 SWEEP := $(RUNS) --launcher $(LAUNCHER) $(if $(LAUNCHER_CONFIG),--launcher-config $(LAUNCHER_CONFIG))
 
-.PHONY: help install demo all report publish test torture lint docs bench clean $(ARTEFACTS)
+.PHONY: help install demo all report publish test torture lint docs bench clean $(ARTEFACTS) $(IMAGENET)
 .DEFAULT_GOAL := help
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9_-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 	@printf '\nA figure or table: what is missing of its runs, then the artefact, in results/SCALE/NAME/\n'
-	@for name in $(ARTEFACTS); do \
+	@for name in $(ARTEFACTS) $(IMAGENET); do \
 		printf '  make %-20s %s\n' $$name "$$(sed -n 's/^title: *"\{0,1\}\([^"]*\)"\{0,1\}$$/\1/p' experiments/$$name/sweep.yaml)"; done
 	@printf '\nVariables: SCALE=demo (minutes on two cores) SEEDS=0,1,2 LAUNCHER=local|slurm|kubernetes|print LAUNCHER_CONFIG=FILE RULE="loss<0.1"\n'
 
@@ -53,8 +54,10 @@ demo: install ## Networks memorize noise, on real CIFAR-10, in four minutes on t
 # A run that fails stops neither the others nor the artefact; the target fails all the same.
 # What LAUNCHER=print prints goes to a shell, so nothing else is on its standard output.
 table3 complexity all: DATA += mnist
-$(ARTEFACTS): install
-	@$(RETHINK) data get $(DATA) >&2
+# ImageNet itself is nobody's to download: docs/imagenet.md. The demo has CIFAR-10's images as JPEGs.
+$(IMAGENET): DATA = $(if $(filter demo,$(SCALE)),cifar10 cifar10-jpeg)
+$(ARTEFACTS) $(IMAGENET): install
+	@$(if $(DATA),$(RETHINK) data get $(DATA) >&2)
 	@failed=0; $(RETHINK) sweep run $@ $(SWEEP) || failed=$$?; \
 	case $(LAUNCHER) in local|slurm) $(RETHINK) report $@ $(REPORT) || failed=$$?;; esac; exit $$failed
 

@@ -68,7 +68,8 @@ def test_recipe_configs(run_one_batch, layer):
 
 @pytest.mark.parametrize("layer", layers("data"))
 def test_data_configs(run_one_batch, layer):
-    store = Path("data") / f"{Path(layer).stem}.bin"
+    name = Path(layer).stem
+    store = Path("data") / {"imagenet": name, "cifar10_jpeg": "cifar10-jpeg"}.get(name, f"{name}.bin")
     if "synthetic" not in layer and not store.exists():
         pytest.skip(f"{store} is not there: `rethink data get {store.stem}` gets it")
     run_one_batch("--config", layer, *MODEL)

@@ -113,8 +113,8 @@ def chart(curves: Sequence[Curve], overlaid: bool) -> Chart:
         panels += [] if overlaid else [Panel(f"{title}, the paper's", "epoch", "accuracy", theirs)]
     return Chart(
         "fig2a",
-        "Accuracy along training on true labels, evaluated between epochs. The hatching reaches from the test accuracy "
-        "up to the best so far: what stopping there would gain. Thin, the paper's curves, 32 images to a worker's step.",
+        "Accuracy along training on true labels, between epochs. The hatching reaches from the test accuracy "
+        "up to the best so far: what stopping there would gain. Thin, the paper's curves, with 32 images to a step.",
         panels,
     )
 
@@ -129,7 +129,10 @@ def table(results: Results, curves: Sequence[Curve]) -> Table:
     ]
     cells = [[c.style.label, *comparison_cells(c.comparison), c.best, c.best_epoch, c.gain, c.train] for c in curves]
     tolerance = results.judged("test")
-    notes = ["The paper: the ends of its curves in Figure 2a.", *([rule_in_words(f"{tolerance} points")] if tolerance else [])]
+    notes = [
+        "The paper: the ends of its curves in Figure 2a.",
+        *([rule_in_words(f"{tolerance} points")] if tolerance else []),
+    ]
     caption = f"Test accuracy at the last epoch, {results.all.images} training images, mean ± s.d. over n seeds"
     return Table(columns, cells, caption, notes)
 

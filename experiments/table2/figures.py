@@ -24,12 +24,15 @@ QUANTITIES = {
     "top1_test": ("test/accuracy", "Top-1 test"),
     "top5_test": ("test/accuracy_top5", "Top-5 test"),
 }
-PRINTED = "Weight decay alone: 90.60 % top-1 is as printed; Figure 2a ends at 99.6 %, and the top-5 of the row is 100 %."
+PRINTED = (
+    "Weight decay alone: 90.60 % top-1 is as printed; Figure 2a ends at 99.6 %, and the top-5 of the row is 100 %."
+)
 ONE_DRAW = "All seeds share one draw of the random labels."
 FINDING = """
 Run so far: {{ there | length }} of the paper's {{ rows | length }} rows.
 {% if there %}
-The lowest top-1 training accuracy is {{ "%.2f" % (100 * lowest.comparisons["top1_train"].ours.mean) }} % ({{ lowest.name }}).
+The lowest top-1 training accuracy is
+{{ "%.2f" % (100 * lowest.comparisons["top1_train"].ours.mean) }} % ({{ lowest.name }}).
 {% endif %}
 {{ summary }}
 """
@@ -73,14 +76,20 @@ def rows(results: Results) -> list[TableRow]:
             )
             for column, (metric, _) in QUANTITIES.items()
         }
-        best = {column: row.estimate(lambda run, m=metric: highest(run, m)) for column, (metric, _) in QUANTITIES.items()}
+        best = {
+            column: row.estimate(lambda run, m=metric: highest(run, m)) for column, (metric, _) in QUANTITIES.items()
+        }
         table_rows.append(TableRow(theirs, row, comparisons, best))
     return table_rows
 
 
 def same(setting: Setting, cells: Mapping[str, str]) -> bool:
     """Whether a setting is a row of the paper: with what the package of the time had besides the three regularizers."""
-    on = {"augmentation": setting.augmentation != "none", "dropout": setting.dropout, "weight_decay": setting.weight_decay}
+    on = {
+        "augmentation": setting.augmentation != "none",
+        "dropout": setting.dropout,
+        "weight_decay": setting.weight_decay,
+    }
     return (
         setting.architecture == "InceptionV3"
         and label_smoothing(setting) > 0
@@ -159,16 +168,16 @@ def table(results: Results, table_rows: Sequence[TableRow], column: str) -> Tabl
     """One quantity of the seven rows; of a test accuracy also the best epoch's, the paper's in parentheses there."""
     metric, words = QUANTITIES[column]
     test = column.endswith("_test")
-    columns = [Column.text(name, name.replace(" ", "_")) for name in ("labels", "augmentation", "dropout", "weight decay")]
+    switches = ("labels", "augmentation", "dropout", "weight_decay")
+    columns = [Column.text(name.replace("_", " "), name) for name in switches]
     best = [Column.estimates("best", f"best_{column}"), Column.percent("paper's best", "paper_best")] if test else []
     cells: list[list[Cell]] = []
     for row in table_rows:
-        switches = [row.paper.cells[name] for name in ("labels", "augmentation", "dropout", "weight_decay")]
         more: list[Cell] = []
         if test:
             printed = row.paper.number(f"{column}_best")
             more = [row.best[column], printed and printed / 100]
-        cells.append([*switches, *comparison_cells(row.comparisons[column]), *more])
+        cells.append([*(row.paper.cells[name] for name in switches), *comparison_cells(row.comparisons[column]), *more])
     notes = [PRINTED] if column == "top1_train" else []
     if results.full:
         allowed = f"{results.tolerance('train' if not test else 'test')} points"
@@ -195,9 +204,14 @@ def chart(table_rows: Sequence[TableRow]) -> Chart:
     panels = []
     for column in ("top1_train", "top1_test"):
         marks = [
-            Dot(row.name, architecture_style("InceptionV3"), (ours := row.comparisons[column].ours) and ours.scaled(100), row.paper.number(column))
+            Dot(
+                row.name,
+                architecture_style("InceptionV3"),
+                (ours := row.comparisons[column].ours) and ours.scaled(100),
+                row.paper.number(column),
+            )
             for row in table_rows
         ]
         panels.append(dots(f"{QUANTITIES[column][1]} accuracy", "per cent", marks, limits=(0, 100)))
-    description = "Top-1 accuracy of every row of Table 2: ours, and hollow the paper's. Without a filled mark: not run."
+    description = "Top-1 accuracy of every row of Table 2: ours, hollow the paper's. Without a filled mark: not run."
     return Chart("table2", description, panels)
