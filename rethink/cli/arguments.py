@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any, Never
 
 from rethink.errors import UserError
-from rethink.sweep.experiment import SCALES
+from rethink.sweep.experiment import EXPERIMENTS, SCALES, names
 
 
 class Parser(argparse.ArgumentParser):
@@ -26,6 +26,20 @@ def experiment_options(parser: Parser) -> None:
         "--scale", choices=SCALES, default="full", help="full: all images; demo: a subset, in minutes on two cores"
     )
     parser.add_argument("--seeds", type=_seeds, help="such as 0,1,2; default: those of the experiment")
+
+
+def experiments_here(with_artefacts: list[str]) -> list[str]:
+    """These, or all others if there are none of them.
+
+    Raises:
+        UserError: There are no experiments in the working folder.
+    """
+    if chosen := with_artefacts or names():
+        return chosen
+    raise UserError(
+        f"there are no experiments in {EXPERIMENTS}/ of this folder. Give this command in the folder of the "
+        f"repository, or write {EXPERIMENTS}/NAME/sweep.yaml of your own."
+    )
 
 
 def _seeds(text: str) -> list[int] | None:

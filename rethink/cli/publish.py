@@ -1,6 +1,6 @@
 """`rethink publish [EXPERIMENT ...]`: full-scale artefacts, and the records behind them, into the repository."""
 
-from rethink.cli.arguments import Parser
+from rethink.cli.arguments import Parser, experiments_here
 from rethink.errors import UserError
 from rethink.report import artefacts
 from rethink.report.publication import publish
@@ -18,10 +18,14 @@ def main(args: list[str]) -> None:
     parser.add_argument("experiments", nargs="*", metavar="EXPERIMENT", help="default: all that have runs")
     parser.add_argument("--force", action="store_true", help="also where runs that were published are not here")
     options = parser.parse_args(args)
-    for name in options.experiments or artefacts.all_names():
+    published = False
+    for name in options.experiments or experiments_here(artefacts.all_names()):
         results = Results.load(Experiment.load(name))
         if not results.empty:
             for line in publish(results, options.force):
                 print(line)
+            published = True
         elif options.experiments:
             raise UserError(f"{name} has nothing at full scale yet. Make it with `{results.experiment.command}`.")
+    if not published:
+        raise UserError("nothing has runs at full scale here, so nothing is published. `rethink sweep run` makes them.")

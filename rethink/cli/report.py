@@ -4,7 +4,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from rethink.cli.arguments import Parser, experiment_options, report_damage
+from rethink.cli.arguments import Parser, experiment_options, experiments_here, report_damage
 from rethink.errors import UserError
 from rethink.report import artefacts
 from rethink.report.overview import overview
@@ -29,7 +29,7 @@ def main(args: list[str]) -> None:
     parser.add_argument("--output", type=Path, help="default: results/SCALE")
     options = parser.parse_args(args)
     output = options.output or Path("results") / options.scale
-    chosen = options.experiments or artefacts.all_names()
+    chosen = options.experiments or experiments_here(artefacts.all_names())
     made: list[tuple[Artefact, Results]] = []
     absent: list[Results] = []
     with Console(stderr=True).status("Reading records") as status:

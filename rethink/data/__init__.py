@@ -7,6 +7,7 @@ subclass of ImageDataModule in this package is found by itself: a new data set i
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # for type checkers and editors only
+    from rethink.data.cifar100 import CIFAR100 as CIFAR100
     from rethink.data.datamodule import ImageDataModule as ImageDataModule
     from rethink.data.image_folder import ImageFolder as ImageFolder
     from rethink.data.imagenet import ImageNet as ImageNet

@@ -50,7 +50,7 @@ UNDECODABLE = (
 def cifar_python(dataset: Dataset, read: Read) -> Decoded:
     """CIFAR's python version: batches pickled by Python 2, images as rows of 3 x 32 x 32 values."""
     height, width, channels = dataset.image_shape
-    batches = [_unpickle(read(name)) for name in CIFAR_BATCHES]
+    batches = [unpickle(read(name)) for name in CIFAR_BATCHES]
     rows = [np.asarray(batch["data"]).reshape(-1, channels, height, width) for batch in batches]
     images = [np.ascontiguousarray(array.transpose(0, 2, 3, 1)) for array in rows]
     labels = [np.asarray(batch["labels"], dtype=np.uint8) for batch in batches]
@@ -126,7 +126,8 @@ def deb_data(package: bytes) -> io.BytesIO:
     raise Unusable("the package has no data.tar")
 
 
-def _unpickle(content: bytes) -> dict[str, Any]:
+def unpickle(content: bytes) -> dict[str, Any]:
+    """A batch of CIFAR, pickled by Python 2."""
     batch = _ArraysOnly(io.BytesIO(content), encoding="latin1").load()  # Python 2's strings, as torchvision does
     if not isinstance(batch, dict):
         raise Unusable(f"a batch is pickled as {type(batch).__name__}, expected dict")

@@ -1,8 +1,8 @@
 """From the records of an experiment to its artefact on disk, by the script `experiments/<name>/figures.py`.
 
-The script's one function is `artefact(results: Results) -> Artefact`. All the rest is here: PNG, SVG, CSV, Markdown
-and LaTeX, `README.md` with what they say, `runs.csv` with a row per run and `analyses.csv` with one per analysis,
-`provenance.json` with everything that differs between identical runs.
+The script's one function is `artefact(results: Results) -> Artefact`; without a script the artefact is a table. All the
+rest is here: PNG, SVG, CSV, Markdown and LaTeX, `README.md` with what they say, `runs.csv` with a row per run and
+`analyses.csv` with one per analysis, `provenance.json` with everything that differs between identical runs.
 """
 
 import importlib
@@ -17,7 +17,7 @@ from typing import Any
 from rethink.errors import UserError
 from rethink.report.page import Artefact
 from rethink.report.provenance import provenance
-from rethink.report.results import Results
+from rethink.report.results import Results, of
 from rethink.report.tables import Cell, Column, Table
 from rethink.runs.analysis import Analysed
 from rethink.runs.run import Run
@@ -35,9 +35,24 @@ def all_names() -> list[str]:
 
 
 def make(results: Results) -> Artefact:
-    """Runs the experiment's script."""
+    """Runs the experiment's script; without one, a table of its settings."""
+    if not (EXPERIMENTS / results.experiment.name / SCRIPT).is_file():
+        return _plain(results)
     artefact: Artefact = script(results.experiment.name).artefact(results)
     return artefact
+
+
+def _plain(results: Results) -> Artefact:
+    """A row per setting: its accuracies over the seeds, at the last epoch."""
+    names = [name for name in ("train/accuracy", "test/accuracy") if any(run.final(name) for run in results.runs)]
+    columns = [Column.text("setting", "setting"), *(Column.estimates(name, name) for name in names)]
+    rows: list[list[Cell]] = [
+        [setting.label, *(results.final(name, **of(setting)) for name in names)] for setting in results.distinct
+    ]
+    finding = f"{len(results.runs)} runs of {len(results.distinct)} settings."
+    table = Table(columns, rows, "Accuracy at the last epoch", name="settings")
+    note = f"There is no {SCRIPT} beside its sweep.yaml, which would make figures and tables of its own."
+    return results.artefact(finding, tables=[table], notes=[note])
 
 
 def write(artefact: Artefact, results: Results, folder: Path) -> None:
@@ -82,9 +97,6 @@ def _summary(artefact: Artefact) -> str:
 
 def script(name: str) -> ModuleType:
     """`experiments/<name>/figures.py` as a module; one script may import another as `experiments.<name>.figures`."""
-    path = EXPERIMENTS / name / SCRIPT
-    if not path.is_file():
-        raise UserError(f"{path} is not there: it turns the records of {name!r} into an artefact.")
     root = str(EXPERIMENTS.resolve().parent)
     if root not in sys.path:
         sys.path.append(root)
