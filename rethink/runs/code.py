@@ -5,7 +5,6 @@ A comment, a docstring or a moved line changes no digest. Nothing is imported to
 
 import ast
 import hashlib
-import site
 import sys
 import sysconfig
 from collections.abc import Iterable, Mapping
@@ -97,9 +96,11 @@ def _own(module: ModuleType) -> bool:
     file = getattr(module, "__file__", None)
     if not file or not file.endswith(".py") or module.__name__.partition(".")[0] == "rethink":
         return False
+    path = Path(file).resolve()
+    if not path.is_file() or {"site-packages", "dist-packages"} & set(path.parts):  # also of the user, or another's
+        return False
     paths = sysconfig.get_paths()
-    installed = {paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")} | set(site.getsitepackages())
-    return not any(Path(file).resolve().is_relative_to(Path(folder).resolve()) for folder in installed)
+    return not any(path.is_relative_to(Path(paths[name]).resolve()) for name in ("stdlib", "platstdlib"))
 
 
 def _file(module: str) -> Path | None:
