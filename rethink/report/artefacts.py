@@ -17,7 +17,7 @@ from typing import Any
 from rethink.errors import UserError
 from rethink.report.page import Artefact
 from rethink.report.provenance import provenance
-from rethink.report.results import Results, of
+from rethink.report.results import Results
 from rethink.report.tables import Cell, Column, Table
 from rethink.runs.analysis import Analysed
 from rethink.runs.run import Run
@@ -46,10 +46,8 @@ def _plain(results: Results) -> Artefact:
     """A row per setting: its accuracies over the seeds, at the last epoch."""
     names = [name for name in ("train/accuracy", "test/accuracy") if any(run.final(name) for run in results.runs)]
     columns = [Column.text("setting", "setting"), *(Column.estimates(name, name) for name in names)]
-    rows: list[list[Cell]] = [
-        [setting.label, *(results.final(name, **of(setting)) for name in names)] for setting in results.distinct
-    ]
-    finding = f"{len(results.runs)} runs of {len(results.distinct)} settings."
+    rows: list[list[Cell]] = [[row.name, *(row.final(name) for name in names)] for row in results.rows]
+    finding = f"{len(results.runs)} runs of {len(rows)} settings."
     table = Table(columns, rows, "Accuracy at the last epoch", name="settings")
     note = f"There is no {SCRIPT} beside its sweep.yaml, which would make figures and tables of its own."
     return results.artefact(finding, tables=[table], notes=[note])

@@ -1,0 +1,46 @@
+"""An experiment of one's own, in a folder that is not the repository's, and a folder without any."""
+
+import pytest
+
+from rethink.cli import main
+
+OPTIONS = {"model": "MLP", "model.hidden_sizes": "[4]", "data": "Synthetic", "trainer.max_epochs": "1"}
+SWEEP = """
+title: Weight decay, in small
+options: {model: MLP, model.hidden_sizes: [4], data: Synthetic, trainer.max_epochs: 1, trainer.devices: 1}
+seeds: [0, 1]
+groups:
+  - grid: {model.weight_decay: [0.0, 0.01]}
+"""
+
+
+def test_without_a_script_it_is_reported_as_a_table_of_its_settings(tmp_path, runs, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "experiments/own").mkdir(parents=True)
+    (tmp_path / "experiments/own/sweep.yaml").write_text(SWEEP)
+    with pytest.raises(SystemExit):
+        main(["publish"])
+    assert "nothing is published" in capsys.readouterr().err
+    words = [word for name, value in OPTIONS.items() for word in (f"--{name}", value)]
+    for decay in ("0.0", "0.01"):
+        for seed in ("0", "1"):
+            main(["fit", *words, "--trainer.devices", "1", "--model.weight_decay", decay, "--seed_everything", seed])
+    capsys.readouterr()
+    main(["report", "own"])
+    header, *rows = (tmp_path / "results/full/own/settings.csv").read_text().splitlines()
+    assert header.startswith("setting,train/accuracy")
+    assert len(rows) == 2
+    assert "weight decay" in rows[1]
+    assert (tmp_path / "results/full/own/runs.csv").read_text().count("\n") == 1 + 4
+    main(["report"])
+    assert "1 of 1 artefacts" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", ["report", "publish", "restore"])
+def test_a_folder_without_experiments_is_no_place_for_them(command, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as exit:
+        main([command])
+    assert exit.value.code == 2
+    assert "folder of the repository" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
