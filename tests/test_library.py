@@ -81,6 +81,18 @@ def test_a_checkpoint_needs_no_argument_repeated(kind: type[Classifier], argumen
     assert kind.load_from_checkpoint(checkpoint, learning_rate=0.5, recipe=None).recipe.learning_rate == 0.5
 
 
+@pytest.mark.parametrize(
+    ("model", "data"),
+    [({"image_shape": (1, 28, 28)}, {}), ({"num_classes": 4}, {}), ({}, {"num_classes": 30})],
+    ids=["shape", "fewer classes", "more classes"],
+)
+def test_a_model_for_other_images_is_refused_in_words(model, data):
+    trainer = L.Trainer(max_epochs=1, accelerator="cpu", enable_checkpointing=False, **QUIET)
+    with pytest.raises(UserError, match=r"Use MLP\(image_shape=\(3, 28, 28\), num_classes="):
+        trainer.fit(MLP(hidden_sizes=[4], **model), Synthetic(**DATA, **data))
+    assert trainer.global_step == 0
+
+
 def test_a_run_is_loaded_in_a_line(fit, runs, tmp_path):
     options = ["--model", "MLP", "--model.hidden_sizes", "[4]", "--data", "Synthetic", "--data.num_train", "60"]
     trained = fit(*options, "--trainer.max_epochs", "3", "--checkpoint.keep_epochs", "[1, 2]")

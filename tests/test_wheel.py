@@ -86,6 +86,8 @@ def test_every_command_works_in_an_empty_folder(program, tmp_path):
     assert run_id in rethink("show", run_id)
     assert "own_analysis.Epochs" in rethink("analyze", "own_analysis.Epochs", "--runs", f'["{run_id}"]')
 
+    assert "1 pushed" in rethink("wandb", "push", run_id, "--mode", "offline")
+
     # A sweep of one's own: no figures.py, and so a table.
     (tmp_path / "experiments/own").mkdir(parents=True)
     (tmp_path / "experiments/own/sweep.yaml").write_text(OWN_SWEEP)

@@ -14,6 +14,7 @@ from rethink.data.batch import Batch, PlainBatch
 from rethink.data.batches import Block
 from rethink.data.pipelines.pipeline import Augmentation, Switches
 from rethink.discovery import Rebuildable, plain
+from rethink.errors import UserError
 from rethink.models.evaluation import EvaluatedModule
 from rethink.models.evaluation_statistics import EvaluationStatistics, require_batch_norm
 from rethink.models.initialization import initialize
@@ -218,6 +219,8 @@ class Classifier(Rebuildable, EvaluatedModule):
         """Draws the weights that training starts from, once."""
         if stage == "fit":
             refuse_impossible(self.trainer)
+        if self._trainer is not None:
+            self._refuse_other_images(getattr(self._trainer, "datamodule", None))
         if not self._has_weights:
             self._has_weights = True
             self.draw_initial_weights()
@@ -227,6 +230,17 @@ class Classifier(Rebuildable, EvaluatedModule):
             self.average = copy.deepcopy(self.network).requires_grad_(False)
         if self.compiled:
             self.network.compile()
+
+    def _refuse_other_images(self, data: Any) -> None:
+        """Says in words where a model was made for images of another shape, or for fewer classes, than its data has."""
+        shape, classes = getattr(data, "image_shape", self.image_shape), getattr(data, "num_classes", 0)
+        if tuple(shape) != self.image_shape or classes > self.num_classes:
+            kind = type(self).__name__
+            raise UserError(
+                f"{kind} is made for images of {self.image_shape} in {self.num_classes} classes, and "
+                f"{type(data).__name__} has {tuple(shape)} in {classes}. Use {kind}(image_shape={tuple(shape)}, "
+                f"num_classes={classes})."
+            )
 
     def take_weights(self, state: Mapping[str, Tensor]) -> None:
         """Takes those of a checkpoint that were evaluated, averaged or not; they are drawn no more.
