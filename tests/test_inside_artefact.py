@@ -162,9 +162,10 @@ def test_the_same_records_give_the_same_files(whole: Results, tmp_path: Path) ->
 
 def test_which_run_is_which(whole: Results) -> None:
     networks, downstream = parts["networks"], parts["downstream"]
-    assert {each.run_id.partition("-")[0] for each in networks.looked_into(whole, "SmallAlexNet")} == {"main"}
+    (alexnet,) = (row for row in networks.rows(whole) if row.architecture == "SmallAlexNet")
+    assert {run.run_id.partition("-")[0] for run in alexnet.runs} == {"main"}
     for kind, name in (("from scratch", "scratch"), ("RandomLabels", "after-RandomLabels")):
-        found = downstream._runs(whole, "SmallAlexNet", kind)
+        found = downstream.runs_of(whole, "SmallAlexNet", kind)
         assert [each.run_id.rpartition("-True")[0] for each in found] == [name, name]
 
 

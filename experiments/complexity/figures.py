@@ -8,22 +8,21 @@ from rethink.report.verdicts import summary
 
 def artefact(results: Results) -> Artefact:
     """Each measure with its figure and table, and whether it can tell what generalizes from what does not."""
+    correlations, cases, networks = rademacher.rows(results), stability.rows(results), measures.rows(results)
+    sizes = capacity.rows(results)
     verdicts = [
-        *rademacher.verdicts(results),
-        capacity.verdict(results),
-        *stability.verdicts(results),
-        *measures.verdicts(results),
+        *rademacher.verdicts(correlations, results.row(randomization="RandomSigns").missing),
+        capacity.verdict(sizes),
+        *stability.verdicts(cases),
+        *measures.verdicts(networks),
     ]
-    said = [rademacher.finding(results), stability.finding(results), measures.finding(results), summary(verdicts)]
-    return results.artefact(
-        " ".join(filter(None, said)),
-        [rademacher.chart(results), stability.chart(results), *measures.charts(results)],
-        [
-            rademacher.table(results),
-            capacity.table(results),
-            stability.table(results),
-            measures.table(results),
-            measures.table(results, gap=True),
-        ],
-        verdicts,
-    )
+    findings = [rademacher.finding(correlations), stability.finding(cases), measures.finding(networks)]
+    tables = [
+        rademacher.table(correlations),
+        capacity.table(sizes),
+        stability.table(cases),
+        measures.table(networks),
+        measures.table(networks, gap=True),
+    ]
+    charts = [rademacher.chart(correlations), stability.chart(cases), *measures.charts(networks)]
+    return results.artefact(" ".join(filter(None, [*findings, summary(verdicts)])), charts, tables, verdicts)

@@ -1,5 +1,6 @@
 """The empirical Rademacher complexity over n, from networks that were trained on random signs."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rethink.complexity.rademacher import (
@@ -9,17 +10,32 @@ from rethink.complexity.rademacher import (
     rademacher_bound,
     rademacher_estimate,
 )
+from rethink.models.names import label
 from rethink.report.figures import Chart
 from rethink.report.panels import Panel, Series
 from rethink.report.results import Results
+from rethink.report.rows import grouped
 from rethink.report.style import PAPER_INK, Dash, architecture_style
-from rethink.report.tables import Cell, Column, Table
+from rethink.report.tables import Column, Table
 from rethink.report.verdicts import Verdict, counted
+from rethink.report.wording import sentence
 from rethink.runs.run import Run
+from rethink.sweep.jobs import PlannedRun
 
 NEAR_ONE = 0.95
 _GUESSING = 0.5  # error in two classes: a bound on the gap from here on is vacuous
 _LINEAR: Dash = (0, (1.1, 1.3))
+
+
+FINDING = """
+Networks trained on random signs reach a correlation with them of {{ "%.3f" % least.value }} at the least
+({{ least.name }}; n is up to {{ "{:,}".format(largest.examples) }}), where 1 is the largest possible.
+{% if says_something %}
+Near 1 would mean that a bound by the Rademacher complexity is vacuous.
+{% else %}
+With what chance can do taken off, a bound by the empirical Rademacher complexity is vacuous.
+{% endif %}
+"""
 
 
 @dataclass(frozen=True)
@@ -43,40 +59,42 @@ class Estimated:
         return rademacher_bound(self.at_least, self.examples)
 
     @property
+    def network(self) -> str:
+        """In a sentence."""
+        return label(self.architecture)
+
+    @property
     def name(self) -> str:
-        return f"{architecture_style(self.architecture).label} at n = {self.examples:,}"
+        """Network and n."""
+        return f"{self.network} at n = {self.examples:,}"
 
 
-def estimates(results: Results) -> list[Estimated]:
+def rows(results: Results) -> list[Estimated]:
     """For every network and n that has runs."""
-    found = []
+    estimates = []
     runs = [run for run in results.row(randomization="RandomSigns").runs if run.final("train/accuracy") is not None]
     for architecture in results.architectures:
-        for examples in sorted({run.train_size for run in runs if run.architecture == architecture}):
-            here = [run for run in runs if run.architecture == architecture and run.train_size == examples]
-            by_signs: dict[int, list[float]] = {}
-            for run in here:
-                by_signs.setdefault(int(run.record["randomization"]["seed"]), []).append(_correlation(run))
-            value = rademacher_estimate(list(by_signs.values()))
-            found.append(Estimated(architecture, examples, len(by_signs), len(here), value))
-    return found
+        of_network = sorted((run for run in runs if run.architecture == architecture), key=lambda run: run.train_size)
+        for examples, alike in grouped(of_network, lambda run: run.train_size).items():
+            by_signs = grouped(alike, lambda run: int(run.record["randomization"]["seed"]))
+            value = rademacher_estimate([[_correlation(run) for run in draw] for draw in by_signs.values()])
+            estimates.append(Estimated(architecture, examples, len(by_signs), len(alike), value))
+    return estimates
 
 
 def _correlation(run: Run) -> float:
     return correlation(run.final("train/accuracy") or 0.0)
 
 
-def chart(results: Results) -> Chart:
+def chart(estimates: Sequence[Estimated]) -> Chart:
     """R_n over n, and what it is at most for linear functions."""
-    found = estimates(results)
     series = []
-    for architecture in dict.fromkeys(each.architecture for each in found):
+    for architecture, rows_of_network in grouped(estimates, lambda row: row.architecture).items():
         style = architecture_style(architecture)
-        here = [each for each in found if each.architecture == architecture]
-        x, y = [each.examples for each in here], [each.value for each in here]
+        x, y = [row.examples for row in rows_of_network], [row.value for row in rows_of_network]
         series.append(Series(style.label, x, y, style.color, style.dash, style.marker))
-    if found:
-        sizes = sorted({each.examples for each in found})
+    if estimates:
+        sizes = sorted({row.examples for row in estimates})
         bound = [linear_complexity(n) for n in sizes]
         series.append(Series("linear functions, at most", sizes, bound, PAPER_INK, _LINEAR))
     panel = Panel(
@@ -97,16 +115,8 @@ def chart(results: Results) -> Chart:
     )
 
 
-def table(results: Results) -> Table:
+def table(estimates: Sequence[Estimated]) -> Table:
     """R_n, what is sure of it, and the bound by it."""
-    rows: list[list[Cell]] = [
-        [
-            architecture_style(each.architecture).label,
-            *(each.examples, each.draws, each.runs, each.value, each.at_least),
-            *(each.bound, linear_complexity(each.examples)),
-        ]
-        for each in estimates(results)
-    ]
     columns = [
         Column.text("network", "architecture"),
         Column("n", "n", format=","),
@@ -123,43 +133,39 @@ def table(results: Results) -> Table:
         "the smallest R_n that these runs leave: guessing has an error of 0.5, so from there on the bound says "
         "nothing.",
     ]
-    return Table(columns, rows, "Empirical Rademacher complexity from random signs", notes, name="correlations")
+    return Table(
+        columns,
+        [
+            [
+                *(row.network, row.examples, row.draws, row.runs, row.value, row.at_least, row.bound),
+                linear_complexity(row.examples),
+            ]
+            for row in estimates
+        ],
+        "Empirical Rademacher complexity from random signs",
+        notes,
+        name="correlations",
+    )
 
 
-def verdicts(results: Results) -> list[Verdict]:
+def verdicts(estimates: Sequence[Estimated], absent: Sequence[PlannedRun]) -> list[Verdict]:
     """Whether the signs are fitted at every n, and whether what is sure of R_n leaves a bound."""
-    found, absent = estimates(results), results.row(randomization="RandomSigns").missing
     missing: list[tuple[str, bool | None]] = [(run.label, None) for run in absent]
     more = f"{len(absent)} runs are missing." if absent else ""
-    fits = [(each.name, each.value >= NEAR_ONE) for each in found]
-    vacuous = [(each.name, each.bound >= _GUESSING) for each in found]
-    return [
-        counted(
-            f"Networks reach a mean correlation of at least {NEAR_ONE:g} with random signs",
-            [*fits, *missing],
-            "cases",
-            more,
-        ),
-        counted(
-            "A bound by the smallest Rademacher complexity that random signs leave is vacuous",
-            [*vacuous, *missing],
-            "cases",
-            more,
-        ),
-    ]
+    fits = [(row.name, row.value >= NEAR_ONE) for row in estimates]
+    vacuous = [(row.name, row.bound >= _GUESSING) for row in estimates]
+    reach = f"Networks reach a mean correlation of at least {NEAR_ONE:g} with random signs"
+    bound = "A bound by the smallest Rademacher complexity that random signs leave is vacuous"
+    return [counted(trend, [*answers, *missing], "cases", more) for trend, answers in ((reach, fits), (bound, vacuous))]
 
 
-def finding(results: Results) -> str:
+def finding(estimates: Sequence[Estimated]) -> str:
     """Two sentences, or that nothing was run."""
-    found = estimates(results)
-    if not found:
+    if not estimates:
         return "No network was trained on random signs yet."
-    least = min(found, key=lambda each: each.value)
-    largest = max(found, key=lambda each: each.examples)
-    said = (
-        f"Networks trained on random signs reach a correlation with them of {least.value:.3f} at the least "
-        f"({least.name}; n is up to {largest.examples:,}), where 1 is the largest possible. "
+    return sentence(
+        FINDING,
+        least=min(estimates, key=lambda row: row.value),
+        largest=max(estimates, key=lambda row: row.examples),
+        says_something=any(row.bound < _GUESSING for row in estimates),
     )
-    if any(each.bound < _GUESSING for each in found):
-        return f"{said}Near 1 would mean that a bound by the Rademacher complexity is vacuous."
-    return f"{said}With what chance can do taken off, a bound by the empirical Rademacher complexity is vacuous."

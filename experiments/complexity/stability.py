@@ -1,5 +1,6 @@
 """Leave-one-out retraining with shared randomness: largest and mean changes, true against random labels."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rethink.complexity.stability import stability_bound, useful_stability
@@ -7,12 +8,27 @@ from rethink.report.dots import Dot, dots
 from rethink.report.estimates import Estimate
 from rethink.report.figures import Chart
 from rethink.report.results import Results
+from rethink.report.rows import grouped
 from rethink.report.style import randomization_style
 from rethink.report.tables import Cell, Column, Table
 from rethink.report.verdicts import Quantity, Verdict, counted, extreme_by_seed
+from rethink.report.wording import sentence
 from rethink.runs.analysis import Analysed
 
 _LABELS = ("TrueLabels", "RandomLabels")
+
+
+FINDING = """
+{% if cases %}
+Leaving out one example changes the probability of some label by up to
+{% for case in cases %}{{ "%.2f" % case.largest_of_all }} ({{ case.name }}){{ ", " if not loop.last }}{% endfor %},
+of at most 1. Uniform stability is a supremum over data sets and cannot tell true from random labels by definition.
+{% for case in both if case.mean("itself_error") %}
+{{ "The mean change of the 0-1 loss on the left-out example may depend on the labels:" if loop.first }}
+{{ "%.2f" % case.mean("itself_error").mean }} ({{ case.name }}){{ "." if loop.last else "," }}
+{% endfor %}
+{% endif %}
+"""
 
 
 @dataclass(frozen=True)
@@ -39,35 +55,34 @@ class Case:
     @property
     def largest(self) -> Estimate | None:
         """Largest change of the probability loss seen."""
-        return Estimate.of([each.values["largest"] for each in self.analyses])
+        return Estimate.of([analysis.values["largest"] for analysis in self.analyses])
 
     @property
     def largest_of_all(self) -> float:
         """Over all seeds: each is a data set and an algorithm's randomness on its own."""
-        return max(float(each.values["largest"]) for each in self.analyses)
+        return max(float(analysis.values["largest"]) for analysis in self.analyses)
 
     def mean(self, what: str) -> Estimate | None:
         """A mean change over the left-out examples."""
-        return Estimate.of([each.values["mean"][what] for each in self.analyses])
+        return Estimate.of([analysis.values["mean"][what] for analysis in self.analyses])
 
 
-def cases(results: Results) -> list[Case]:
+def rows(results: Results) -> list[Case]:
     """Those that were analysed, true labels first."""
-    found: dict[tuple[str, int, str], list[Analysed]] = {}
+    analyses: dict[tuple[str, int, str], list[Analysed]] = {}
     for analysed in results.analysed("UniformStability"):
         run = results.run(analysed.runs[0])
         if run is not None:
             key = analysed.values["data"], int(analysed.values["train_size"]), run.randomization
-            found.setdefault(key, []).append(analysed)
-    ordered = sorted(found, key=lambda key: (key[1], key[0], key[2] != _LABELS[0]))
-    return [Case(*key, tuple(found[key])) for key in ordered]
+            analyses.setdefault(key, []).append(analysed)
+    ordered = sorted(analyses, key=lambda key: (key[1], key[0], key[2] != _LABELS[0]))
+    return [Case(*key, tuple(analyses[key])) for key in ordered]
 
 
-def chart(results: Results) -> Chart:
+def chart(cases: Sequence[Case]) -> Chart:
     """The largest change, and the mean ones that depend on the labels."""
-    found = cases(results)
     panels = [
-        dots(title, "change of the loss", [_dot(case, case.mean(what) if what else case.largest) for case in found])
+        dots(title, "change of the loss", [_dot(case, case.mean(what) if what else case.largest) for case in cases])
         for title, what in (
             ("Largest, of all", ""),
             ("Mean, on the left-out example", "itself_probability"),
@@ -88,19 +103,18 @@ def _dot(case: Case, estimate: Estimate | None) -> Dot:
     return Dot(case.name, randomization_style(case.randomization), estimate)
 
 
-def table(results: Results) -> Table:
+def table(cases: Sequence[Case]) -> Table:
     """Largest and mean changes, and the bound by uniform stability that is left."""
-    rows: list[list[Cell]] = []
-    every = cases(results)
-    for case in every:
-        beta = max(other.largest_of_all for other in every if other.data_name == case.data_name)
+    cells: list[list[Cell]] = []
+    for case in cases:
+        beta = max(other.largest_of_all for other in cases if other.data_name == case.data_name)
         means = (
             case.mean(f"{where}_{loss}") for where in ("itself", "others", "test") for loss in ("probability", "error")
         )
         counts = len(case.analyses[0].values["left_out"]), len(case.analyses)
         limit = useful_stability(case.examples)
         bounds = [case.largest_of_all, beta, limit, stability_bound(beta, case.examples)]
-        rows.append([case.data_name, case.labels, *counts, *bounds, *means])
+        cells.append([case.data_name, case.labels, *counts, *bounds, *means])
     columns = [
         *(Column.text("data", "data"), Column.text("labels", "randomization")),
         *(Column("left out", "left_out"), Column("seeds", "n")),
@@ -124,46 +138,32 @@ def table(results: Results) -> Table:
         "other training examples and on the test set with labels of the same kind. Losses: 1 minus the probability of "
         "the label, and the 0-1 loss.",
     ]
-    return Table(columns, rows, "Leaving out one example, all else drawn alike", notes, name="left_out")
+    return Table(columns, cells, "Leaving out one example, all else drawn alike", notes, name="left_out")
 
 
-def verdicts(results: Results) -> list[Verdict]:
+def verdicts(cases: Sequence[Case]) -> list[Verdict]:
     """The largest change leaves no bound; the mean change depends on the labels."""
-    found = cases(results)
-    vacuous: list[tuple[str, bool | None]] = [
-        (case.name, stability_bound(case.largest_of_all, case.examples) >= 1) for case in found
-    ]
     judged = [
         counted(
-            "The largest change on leaving out one example makes a bound by uniform stability vacuous", vacuous, "cases"
+            "The largest change on leaving out one example makes a bound by uniform stability vacuous",
+            [(case.name, stability_bound(case.largest_of_all, case.examples) >= 1) for case in cases],
+            "cases",
         )
     ]
-    for data_name in dict.fromkeys(case.data_name for case in found):
+    for data_name, alike in grouped(cases, lambda case: case.data_name).items():
         by_seed: dict[int, dict[str, Quantity]] = {}
-        for case in found:
-            if case.data_name == data_name:
-                for each in case.analyses:
-                    change = Quantity(float(each.values["mean"]["itself_probability"]))
-                    by_seed.setdefault(each.seed, {})[case.labels] = change
+        for case in alike:
+            for analysis in case.analyses:
+                change = Quantity(float(analysis.values["mean"]["itself_probability"]))
+                by_seed.setdefault(analysis.seed, {})[case.labels] = change
         names = [randomization_style(labels).label for labels in _LABELS]
         trend = f"The mean change on the left-out example is larger with random than with true labels ({data_name})"
         judged.append(extreme_by_seed(trend, names[1], names[:1], by_seed, largest=True))
     return judged
 
 
-def finding(results: Results) -> str:
-    """What is seen, and what that can and cannot say."""
-    found = cases(results)
-    if not found:
-        return ""
-    largest = ", ".join(f"{case.largest_of_all:.2f} ({case.name})" for case in found)
-    there = {(case.data_name, case.randomization) for case in found}
-    both = [case for case in found if all((case.data_name, labels) in there for labels in _LABELS)]
-    means = ", ".join(f"{mean.mean:.2f} ({case.name})" for case in both if (mean := case.mean("itself_error")))
-    said = (
-        f"Leaving out one example changes the probability of some label by up to {largest}, of at most 1. Uniform "
-        "stability is a supremum over data sets and cannot tell true from random labels by definition."
-    )
-    if means:
-        said += f" The mean change of the 0-1 loss on the left-out example may depend on the labels: {means}."
-    return said
+def finding(cases: Sequence[Case]) -> str:
+    """What is seen, and what that can and cannot say; empty if nothing was analysed."""
+    there = {(case.data_name, case.randomization) for case in cases}
+    both = [case for case in cases if all((case.data_name, labels) in there for labels in _LABELS)]
+    return sentence(FINDING, cases=cases, both=both)

@@ -1,126 +1,111 @@
 """What was learned from random labels, taken to true ones: fine-tuning against training from scratch."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
-from experiments.inside.networks import TOO_FEW, by_seed, named
+from experiments.inside.networks import TOO_FEW, by_seed, time_to_fit
+from rethink.models.names import label
 from rethink.report.estimates import Estimate
 from rethink.report.figures import Chart
 from rethink.report.panels import Panel, Series
 from rethink.report.randomizations import LABELS
 from rethink.report.results import Results
+from rethink.report.rows import grouped
 from rethink.report.style import PAPER_INK, SOLID, Style, randomization_style
-from rethink.report.tables import Cell, Column, Table
+from rethink.report.tables import Column, Table
 from rethink.report.verdicts import Verdict, sampling_error
-from rethink.report.wording import rule_words
+from rethink.report.wording import rule_words, sentence
 from rethink.runs.run import Run
+from rethink.runs.setting import Setting
 
 SCRATCH = "from scratch"
 _KINDS = (SCRATCH, "RandomLabels", "TrueLabels")
+FINDING = """
+{% for network, beginnings in networks %}
+{{ what + ", epochs to fit and test accuracy:" if loop.first }}
+{{ network }}
+{% for row in beginnings %}
+{{ row.words }} {{ row.time.format(".0f") }} epochs and {{ "%.1f" % (100 * row.test.mean) }} %
+{{- ", " if not loop.last }}
+{%- endfor %}
+{{- "." if loop.last else ";" }}
+{% endfor %}
+"""
 
 
-def chart(results: Results) -> Chart:
-    """Training and test accuracy against epoch."""
-    panels = []
-    for architecture in _networks(results):
-        for metric, words in (("train/accuracy", "training"), ("test/accuracy", "test")):
-            series = [
-                Series.mean(_style(kind), [run.curve(metric, "epoch") for run in runs])
-                for kind in _KINDS
-                if (runs := _runs(results, architecture, kind))
-            ]
-            panels.append(Panel(f"{named(architecture)}: {words} accuracy", "epoch", "", series, (0, None)))
-    return Chart("downstream", f"Training and test accuracy against epoch. {_what(results)}.", panels)
+@dataclass(frozen=True)
+class Beginning:
+    """The runs of a network on the small true-label set that began in one way, in the order of the seeds."""
+
+    architecture: str
+    kind: str
+    """From scratch, or what the run was trained on whose weights it began with."""
+    runs: Sequence[Run]
+    time: Estimate | None
+    """Epochs to fit."""
+    train: Estimate | None
+    test: Estimate | None
+
+    @property
+    def network(self) -> str:
+        """In a sentence."""
+        return label(self.architecture)
+
+    @property
+    def words(self) -> str:
+        """How it began."""
+        return self.kind if self.kind == SCRATCH else f"after {LABELS[self.kind]}"
+
+    @property
+    def style(self) -> Style:
+        """That of the labels it was trained on before."""
+        if self.kind == SCRATCH:
+            return Style(SCRATCH, PAPER_INK, SOLID, "X")
+        return replace(randomization_style(self.kind), label=self.words, dash=SOLID)
 
 
-def table(results: Results) -> Table:
-    """At the end, and epochs to fit."""
-    cells: list[list[Cell]] = []
-    for architecture in _networks(results):
-        for kind in _KINDS:
-            runs = _runs(results, architecture, kind)
-            finals = [
-                Estimate.of([run.final(metric) for run in runs]) for metric in ("train/accuracy", "test/accuracy")
-            ]
-            cells.append([named(architecture), _words(kind), len(runs), _time(results, runs) or "not run", *finals])
-    columns = [
-        *(Column.text("network", "architecture"), Column.text("begins", "weights_from"), Column("n", "n")),
-        Column.times("epochs to fit", results.rule),
-        *(Column.estimates("train", "train/accuracy"), Column.estimates("test", "test/accuracy")),
-    ]
-    notes = [f"Epochs to {rule_words(results.rule)} (> n: not by epoch n, where the run ended)."]
-    return Table(
-        columns, cells, f"{_what(results)}: at the last epoch, mean ± s.d. over n seeds", notes, "downstream_accuracies"
-    )
-
-
-def verdicts(results: Results) -> list[Verdict]:
-    """Faster, and better, than from scratch?"""
-    found = []
-    for architecture in _networks(results):
-        scratch, random = (
-            {run.seed: run for run in _runs(results, architecture, kind)} for kind in (SCRATCH, "RandomLabels")
+def rows(results: Results) -> list[Beginning]:
+    """Of the networks that have any such run, the three kinds."""
+    chosen = [(name, kind, runs_of(results, name, kind)) for name in results.architectures for kind in _KINDS]
+    there = {architecture for architecture, _, runs in chosen if runs}
+    return [
+        Beginning(
+            architecture,
+            kind,
+            runs,
+            time_to_fit(runs, results.rule),
+            *(Estimate.of([run.final(metric) for run in runs]) for metric in ("train/accuracy", "test/accuracy")),
         )
-        seeds = sorted(scratch.keys() & random.keys())
-        pairs = [(f"seed {seed}", random[seed], scratch[seed]) for seed in seeds]
-        if not pairs:
-            continue
-        label = f"{named(architecture)} pre-trained on random labels"
-        faster = f"{label} fits true labels of other images in fewer epochs than from scratch"
-        better = f"{label} tests better on them than from scratch"
-        times = [_time(results, list(runs.values())) for runs in (random, scratch)]
-        tests = [Estimate.of([run.final("test/accuracy") for run in runs.values()]) for runs in (random, scratch)]
-        sooner = [(name, _sooner(results, ours, other)) for name, ours, other in pairs]
-        found.append(by_seed(faster, sooner, f"{times[0]} epochs, from scratch {times[1]}.", "Both ended too early."))
-        if tests[0] and tests[1]:
-            numbers = f"{tests[0].scaled(100).format('.1f')} %, from scratch {tests[1].scaled(100).format('.1f')} %."
-            judged = [(name, _better(ours, other)) for name, ours, other in pairs]
-            found.append(by_seed(better, judged, numbers, TOO_FEW))
-    return found
+        for architecture, kind, runs in chosen
+        if architecture in there
+    ]
 
 
-def said(results: Results) -> str:
-    """In a sentence for each network."""
-    parts = []
-    for architecture in _networks(results):
-        numbers = []
-        for kind in _KINDS:
-            runs = _runs(results, architecture, kind)
-            test, time = Estimate.of([run.final("test/accuracy") for run in runs]), _time(results, runs)
-            if test and time:
-                numbers.append(f"{_words(kind)} {time.format('.0f')} epochs and {100 * test.mean:.1f} %")
-        if numbers:
-            parts.append(f"{named(architecture)} {', '.join(numbers)}")
-    return f"{_what(results)}, epochs to fit and test accuracy: {'; '.join(parts)}." if parts else ""
-
-
-def _networks(results: Results) -> list[str]:
-    return [name for name in results.architectures if any(_runs(results, name, kind) for kind in _KINDS)]
-
-
-def _runs(results: Results, architecture: str, kind: str) -> list[Run]:
-    """The runs on the small true-label set that began in one way, in the order of the seeds."""
-    sizes = {run.setting.train_size for run in results.planned if run.setting.weights_from}
-    budgets = {run.epochs for run in results.planned if run.setting.weights_from}
+def runs_of(results: Results, architecture: str, kind: str) -> list[Run]:
+    """The runs of a network on the small true-label set that began in one way."""
+    downstream = [run for run in results.planned if run.setting.weights_from]
+    sizes, budgets = {run.setting.train_size for run in downstream}, {run.epochs for run in downstream}
+    planned = {run.run_id: run.setting for run in results.planned}
+    true = results.row(architecture=architecture, randomization="TrueLabels", validation_size=0).planned
     chosen = [
         done
-        for run in results.planned
-        if run.setting.matches(architecture=architecture, randomization="TrueLabels", validation_size=0)
-        and run.setting.train_size in sizes
+        for run in true
+        if run.setting.train_size in sizes
         and run.epochs in budgets
-        and _began(results, run.setting.weights_from) == kind
+        and _began(planned, run.setting.weights_from) == kind
         and (done := results.run(run.run_id))
     ]
     return sorted(chosen, key=lambda run: run.seed)
 
 
-def _began(results: Results, weights_from: str | None) -> str:
-    """From scratch, or what the run was trained on whose weights it began with."""
+def _began(planned: dict[str, Setting], weights_from: str | None) -> str:
     if weights_from is None:
         return SCRATCH
-    return next((run.setting.randomization for run in results.planned if run.run_id == weights_from), "")
+    return planned[weights_from].randomization if weights_from in planned else ""
 
 
-def _what(results: Results) -> str:
+def data(results: Results) -> str:
+    """What it is trained on, before and after."""
     small = {run.train_size for run in results.runs if run.setting.weights_from}
     large = {run.train_size for run in results.runs if run.setting.validation_size}
     images = " or ".join(f"{size:,}" for size in sorted(small)) or "some"
@@ -128,27 +113,69 @@ def _what(results: Results) -> str:
     return f"On the true labels of {images} images, from scratch and after training on {before} other images"
 
 
-def _words(kind: str) -> str:
-    return kind if kind == SCRATCH else f"after {LABELS[kind]}"
+def chart(beginnings: Sequence[Beginning], what: str) -> Chart:
+    """Training and test accuracy against epoch."""
+    panels = []
+    for of_network in grouped(beginnings, lambda row: row.architecture).values():
+        for metric, words in (("train/accuracy", "training"), ("test/accuracy", "test")):
+            series = [
+                Series.mean(row.style, [run.curve(metric, "epoch") for run in row.runs])
+                for row in of_network
+                if row.runs
+            ]
+            panels.append(Panel(f"{of_network[0].network}: {words} accuracy", "epoch", "", series, (0, None)))
+    return Chart("downstream", f"Training and test accuracy against epoch. {what}.", panels)
 
 
-def _style(kind: str) -> Style:
-    if kind == SCRATCH:
-        return Style(SCRATCH, PAPER_INK, SOLID, "X")
-    style = randomization_style(kind)
-    return Style(_words(kind), style.color, SOLID, style.marker)
+def table(beginnings: Sequence[Beginning], what: str, rule: str) -> Table:
+    """At the end, and epochs to fit."""
+    columns = [
+        *(Column.text("network", "architecture"), Column.text("begins", "weights_from"), Column("n", "n")),
+        Column.times("epochs to fit", rule),
+        *(Column.estimates("train", "train/accuracy"), Column.estimates("test", "test/accuracy")),
+    ]
+    return Table(
+        columns,
+        [[row.network, row.words, len(row.runs), row.time or "not run", row.train, row.test] for row in beginnings],
+        f"{what}: at the last epoch, mean ± s.d. over n seeds",
+        [f"Epochs to {rule_words(rule)} (> n: not by epoch n, where the run ended)."],
+        "downstream_accuracies",
+    )
 
 
-def _time(results: Results, runs: Sequence[Run]) -> Estimate | None:
-    crossings = [run.crossing(results.rule) for run in runs]
-    return Estimate.of([float(each.epoch) for each in crossings], any(each.censored for each in crossings))
+def verdicts(beginnings: Sequence[Beginning], rule: str) -> list[Verdict]:
+    """Faster, and better, than from scratch?"""
+    judged = []
+    for of_network in grouped(beginnings, lambda row: row.architecture).values():
+        scratch, random, _ = of_network
+        before = {run.seed: run for run in scratch.runs}
+        pairs = [(f"seed {run.seed}", run, before[run.seed]) for run in random.runs if run.seed in before]
+        if not pairs:
+            continue
+        pretrained = f"{random.network} pre-trained on random labels"
+        faster = f"{pretrained} fits true labels of other images in fewer epochs than from scratch"
+        sooner = [(name, _sooner(ours, other, rule)) for name, ours, other in pairs]
+        numbers = f"{random.time} epochs, from scratch {scratch.time}."
+        judged.append(by_seed(faster, sooner, numbers, "Both ended too early."))
+        if random.test and scratch.test:
+            ours, others = (test.scaled(100).format(".1f") for test in (random.test, scratch.test))
+            better = [(name, _better(ours, other)) for name, ours, other in pairs]
+            numbers = f"{ours} %, from scratch {others} %."
+            judged.append(by_seed(f"{pretrained} tests better on them than from scratch", better, numbers, TOO_FEW))
+    return judged
 
 
-def _sooner(results: Results, ours: Run, other: Run) -> bool | None:
-    one, two = ours.crossing(results.rule), other.crossing(results.rule)
-    if one.censored or two.censored:
-        return None if one.censored and two.censored else two.censored
-    return one.epoch < two.epoch
+def finding(beginnings: Sequence[Beginning], what: str) -> str:
+    """In a sentence for each network."""
+    there = grouped([row for row in beginnings if row.test and row.time], lambda row: row.network)
+    return sentence(FINDING, what=what, networks=list(there.items()))
+
+
+def _sooner(ours: Run, other: Run, rule: str) -> bool | None:
+    times = ours.crossing(rule), other.crossing(rule)
+    if times[0].censored or times[1].censored:
+        return None if times[0].censored and times[1].censored else times[1].censored
+    return times[0].epoch < times[1].epoch
 
 
 def _better(ours: Run, other: Run) -> bool | None:

@@ -1,45 +1,46 @@
 """First-layer filters and feature maps, as initialized and as trained, for every kind of noise."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.inside.networks import Seen, named, seen
+from experiments.inside.networks import Look, Network
 from rethink.report.figures import Chart
 from rethink.report.panels import Panel
 from rethink.report.pictures import Picture, grid
 from rethink.report.randomizations import FIVE, LABELS
-from rethink.report.results import Results
 
 _SMALL = 12  # pixels: filters up to this size are shown in two rows
 _MOMENTS = {"initial": "untrained", "trained": "trained"}  # as shown, as kept
 
 
-def charts(results: Results) -> list[Chart]:
+def charts(networks: Sequence[Network]) -> list[Chart]:
     """A figure of the filters of every network, and one of the maps of those that have any."""
-    found = []
-    for architecture in results.architectures:
-        looks = {name: first[0] for name in FIVE if (first := seen(results, "LayerPictures", architecture, name))}
+    pictures = []
+    for network in networks:
+        looks = {name: first[0] for name in FIVE if (first := network.looks("LayerPictures", name))}
         if not looks:
             continue
         seed = "; ".join(sorted({f"seed {look.run.seed}" for look in looks.values()}))
         panels = [Panel(LABELS[name], "", "", (), picture=_filters(look)) for name, look in looks.items()]
-        said = (
-            f"First-layer filters of {named(architecture)}, those with the largest norm after training, as initialized "
+        description = (
+            f"First-layer filters of {network.label}, those with the largest norm after training, as initialized "
             f"and below them as trained on each setting ({seed}). Each filter by its own largest weight; grey is 0."
         )
-        found.append(Chart(f"filters_{_file(architecture)}", said, panels))
+        pictures.append(Chart(f"filters_{_file(network.architecture)}", description, panels))
         if any("layer 1/trained" in look.analysed.arrays for look in looks.values()):
             panels = [Panel(LABELS[name], "", "", (), picture=_maps(look)) for name, look in looks.items()]
-            said = (
-                f"What the convolutions of {named(architecture)} make of an untouched test image (left), as "
+            description = (
+                f"What the convolutions of {network.label} make of an untouched test image (left), as "
                 f"initialized and as trained on each setting ({seed}): of each layer the maps with the largest mean "
                 "after training. Each map by its own largest value; black is 0."
             )
-            found.append(Chart(f"maps_{_file(architecture)}", said, panels))
-    return found
+            pictures.append(Chart(f"maps_{_file(network.architecture)}", description, panels))
+    return pictures
 
 
-def _filters(look: Seen) -> Picture:
+def _filters(look: Look) -> Picture:
     arrays = {shown: look.analysed.arrays[f"filters/{kept}"] for shown, kept in _MOMENTS.items()}
     side = max(arrays["trained"].shape[1:3])
     beside, lines = (8, 2) if side <= _SMALL else (5, 1)
@@ -51,7 +52,7 @@ def _filters(look: Seen) -> Picture:
     return grid(rows, names, gap=max(1, side // 9))
 
 
-def _maps(look: Seen) -> Picture:
+def _maps(look: Look) -> Picture:
     arrays = look.analysed.arrays
     layers = {name.partition("/")[0] for name in arrays if name.startswith("layer")}
     rows: list[list[NDArray[np.uint8]]] = []

@@ -1,160 +1,182 @@
 """Do noise images lie farther apart, and are they fitted faster for that? The hypothesis of a reader of the paper."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import combinations
 
-from experiments.inside.networks import listed, looked_into, named
+from experiments.inside.networks import Network, time_to_fit
 from rethink.report.estimates import Estimate
 from rethink.report.figures import Chart
 from rethink.report.panels import Panel, Series
 from rethink.report.randomizations import FIVE, LABELS
 from rethink.report.results import Results
 from rethink.report.style import randomization_style
-from rethink.report.tables import Cell, Column, Table
+from rethink.report.tables import Column, Table
 from rethink.report.verdicts import Quantity, Verdict, at_most, counted, extreme_by_seed
-from rethink.report.wording import rule_words
+from rethink.report.wording import rule_words, sentence
 
 NOISE = ("RandomPixels", "GaussianPixels")
 UNRELATED = (*NOISE, "RandomLabels")  # settings in which the labels have nothing to do with the images
+SHARES = ("10 %", "median", "90 %")
 _APART = 0.05  # two distances are different from this share of the smaller one on
+FINDING = """
+{% for row in rows %}
+{{ "Distance to the nearest differently labelled image, for" if loop.first else "For" }}
+{{ row.network.label }}: {{ "%.2f" % row.median("GaussianPixels").mean }} norms of an image for Gaussian noise against
+{{ "%.2f" % row.median("RandomLabels").mean }} for random labels, and epochs to fit
+{% for name in unrelated %}
+{{- ", " if loop.index == 2 else " and " if loop.last }}{{ row.times[name].format(".0f") }} ({{ words[name] }})
+{%- endfor %}
+{%- if row.true_sooner == "elsewhere" %}; true labels, at {{ "%.2f" % row.median("TrueLabels").mean }}, take
+{{ row.times["TrueLabels"].format(".0f") }}
+{%- elif row.true_sooner == "as near" %}; but true labels, on images that lie as near, take
+{{ row.times["TrueLabels"].format(".0f") }}, so distance is not all
+{%- endif %}.
+{% endfor %}
+"""
 
 
-def chart(results: Results) -> Chart:
+@dataclass(frozen=True)
+class Settings:
+    """A network in the five settings: distances of its images, in norms of an image, and times to fit."""
+
+    network: Network
+    distances: Mapping[str, Mapping[str, Estimate | None]]
+    """By setting and share of the images; as many as the network was trained on."""
+    times: Mapping[str, Estimate | None]
+
+    def median(self, randomization: str) -> Estimate | None:
+        """The median distance in a setting."""
+        return self.distances[randomization]["median"]
+
+    @property
+    def true_sooner(self) -> str:
+        """Where true labels are fitted sooner than random ones, whether on images that lie `as near` or `elsewhere`."""
+        times, distances = (
+            [of(name) for name in ("TrueLabels", "RandomLabels")] for of in (self.times.get, self.median)
+        )
+        if not all(times) or not all(distances) or times[0].mean >= times[1].mean:
+            return ""
+        return "elsewhere" if _differ(distances[0].mean, distances[1].mean) else "as near"
+
+
+def rows(results: Results, networks: Sequence[Network]) -> list[Settings]:
+    """Of every network."""
+    analyses = results.analysed("NearestNeighbours")
+    settings = []
+    for network in networks:
+        distances = {}
+        for name in FIVE:
+            values = [
+                a.values for a in analyses if a.matches(randomization=name) and a.values["n"] == network.train_size
+            ]
+            distances[name] = {share: Estimate.of([v[share] / v["norm"] for v in values]) for share in SHARES}
+        times = {name: time_to_fit(network.trained_on(name), results.rule) for name in FIVE}
+        settings.append(Settings(network, distances, times))
+    return settings
+
+
+def chart(settings: Sequence[Settings], rule: str) -> Chart:
     """Time to fit against the distance to the nearest differently labelled image, for every network."""
     panels = []
-    for architecture in results.architectures:
-        series = []
-        for name in FIVE:
-            style, distance = randomization_style(name), _distance(results, architecture, name, "median")
-            if distance and (time := _time(results, architecture, name)):
-                series.append(Series.estimates(style, [(distance.mean, time)]))
+    for row in settings:
+        series = [
+            Series.estimates(randomization_style(name), [(distance.mean, row.times[name])])
+            for name in FIVE
+            if (distance := row.median(name)) and row.times[name]
+        ]
         if series:
-            size = _size(results, architecture)
-            title = f"{named(architecture)}, {size:,} images"
+            title = f"{row.network.label}, {row.network.train_size:,} images"
             panels.append(Panel(title, "distance / norm of an image", "epochs to fit", series, (0, None)))
     description = (
-        f"Epochs to {rule_words(results.rule)} against the median distance from an image to the nearest one with "
+        f"Epochs to {rule_words(rule)} against the median distance from an image to the nearest one with "
         "another label, as the network sees them, in norms of an image; independent noise lies at 1.41. An arrow "
         "upwards: not fitted when the run ended."
     )
     return Chart("neighbours", description, panels)
 
 
-def table(results: Results) -> Table:
+def table(settings: Sequence[Settings], rule: str) -> Table:
     """Distances and times."""
-    cells: list[list[Cell]] = []
-    for architecture in results.architectures:
-        for name in FIVE:
-            time = _time(results, architecture, name)
-            distances = [_distance(results, architecture, name, what) for what in ("10 %", "median", "90 %")]
-            if time or any(distances):
-                first = [named(architecture), LABELS[name], _size(results, architecture)]
-                cells.append([*first, *distances, time or "not run"])
     columns = [
         *(Column.text("network", "architecture"), Column.text("setting", "randomization")),
         Column("images", "train_size", format=","),
-        *(Column.times(what, f"distance_{what.split(' ')[0]}", ".3f") for what in ("10 %", "median", "90 %")),
-        Column.times("epochs to fit", results.rule),
+        *(Column.times(share, f"distance_{share.split(' ')[0]}", ".3f") for share in SHARES),
+        Column.times("epochs to fit", rule),
     ]
-    notes = ["Distance to the nearest differently labelled image in norms of an image, mean ± s.d. over seeds."]
-    return Table(columns, cells, "Distances between differently labelled images, and times to fit", notes, "distances")
+    return Table(
+        columns,
+        [
+            [
+                *(row.network.label, LABELS[name], row.network.train_size, *row.distances[name].values()),
+                row.times[name] or "not run",
+            ]
+            for row in settings
+            for name in FIVE
+            if row.times[name] or any(row.distances[name].values())
+        ],
+        "Distances between differently labelled images, and times to fit",
+        ["Distance to the nearest differently labelled image in norms of an image, mean ± s.d. over seeds."],
+        "distances",
+    )
 
 
-def verdicts(results: Results) -> list[Verdict]:
+def verdicts(settings: Sequence[Settings], rule: str) -> list[Verdict]:
     """The two halves of the hypothesis, and whether distance tells the order of all five settings."""
-    found = []
+    judged = []
     sizes = set()
-    for architecture in results.architectures:
-        distances = {name: _distance(results, architecture, name, "median") for name in UNRELATED}
-        if (labels := distances["RandomLabels"]) is None:
+    for row in settings:
+        if (labels := row.median("RandomLabels")) is None:
             continue
-        label = named(architecture)
-        if (size := _size(results, architecture)) not in sizes:  # distances are of the images, whatever the network
+        network, size = row.network, row.network.train_size
+        if size not in sizes:  # distances are of the images, whatever the network
             sizes.add(size)
             ratios = [
-                (LABELS[name], Quantity(labels.mean / noise.mean) if (noise := distances[name]) else None)
+                (LABELS[name], Quantity(labels.mean / noise.mean) if (noise := row.median(name)) else None)
                 for name in NOISE
             ]
             trend = f"Noise images lie farther apart than real ones with random labels ({size:,} images)"
-            found.append(
-                at_most(f"{trend}: the distance of random labels is under {1 - _APART:g} of theirs", ratios, 1 - _APART)
+            bound = 1 - _APART
+            judged.append(
+                at_most(f"{trend}: the distance of random labels is under {bound:g} of theirs", ratios, bound)
             )
-        by_seed = {
-            seed: {
-                LABELS[run.randomization]: Quantity(
-                    float((crossing := run.crossing(results.rule)).epoch), crossing.censored
-                )
-                for run in looked_into(results, architecture)
-                if run.seed == seed
-            }
-            for seed in {run.seed for run in looked_into(results, architecture)}
-        }
-        both = {seed: times for seed, times in by_seed.items() if len(times) > 2}
+        by_seed: dict[int, dict[str, Quantity]] = {}
+        for run in network.runs:
+            crossing = run.crossing(rule)
+            quantity = Quantity(float(crossing.epoch), crossing.censored)
+            by_seed.setdefault(run.seed, {})[LABELS[run.randomization]] = quantity
+        whole = {seed: times for seed, times in by_seed.items() if len(times) > 2}
         others = [LABELS[name] for name in UNRELATED]
-        trend = f"{label} fits noise images in fewer epochs than random labels"
-        found.append(extreme_by_seed(trend, LABELS["RandomLabels"], others, both, largest=True))
-        pairs = _pairs(results, architecture, FIVE)
-        if pairs:
-            trend = f"Of two settings that differ in distance, {label} fits the farther one first"
-            found.append(counted(trend, pairs, "pairs of settings"))
-    return found
+        trend = f"{network.label} fits noise images in fewer epochs than random labels"
+        judged.append(extreme_by_seed(trend, LABELS["RandomLabels"], others, whole, largest=True))
+        if pairs := _pairs(row):
+            trend = f"Of two settings that differ in distance, {network.label} fits the farther one first"
+            judged.append(counted(trend, pairs, "pairs of settings"))
+    return judged
 
 
-def said(results: Results) -> str:
+def finding(settings: Sequence[Settings]) -> str:
     """In plain words, what the hypothesis explains and what it does not."""
-    parts = []
-    for architecture in results.architectures:
-        three = {name: _time(results, architecture, name) for name in UNRELATED}
-        two = {name: _distance(results, architecture, name, "median") for name in ("RandomLabels", "GaussianPixels")}
-        if not all(three.values()) or not all(two.values()):
-            continue
-        near, far = (distance.mean for distance in two.values() if distance)
-        times = listed([f"{time.format('.0f')} ({LABELS[name]})" for name, time in three.items() if time])
-        part = f"{named(architecture)}: {far:.2f} norms of an image for Gaussian noise against {near:.2f} for random "
-        part += f"labels, and epochs to fit {times}"
-        true, distance = (
-            _time(results, architecture, "TrueLabels"),
-            _distance(results, architecture, "TrueLabels", "median"),
-        )
-        if true and distance and (labels := three["RandomLabels"]) and true.mean < labels.mean:
-            if _differ(distance.mean, near):
-                part += f"; true labels, at {distance.mean:.2f}, take {true.format('.0f')}"
-            else:
-                part += f"; but true labels, on images that lie as near, take {true.format('.0f')}, "
-                part += "so distance is not all"
-        parts.append(part)
-    return f"Distance to the nearest differently labelled image, for {'. For '.join(parts)}." if parts else ""
+    whole = [
+        row
+        for row in settings
+        if all(row.times[name] for name in UNRELATED) and row.median("RandomLabels") and row.median("GaussianPixels")
+    ]
+    return sentence(FINDING, rows=whole, unrelated=UNRELATED, words=LABELS)
 
 
-def _size(results: Results, architecture: str) -> int:
-    return max((run.train_size for run in looked_into(results, architecture)), default=0)
+def _differ(distance: float, other: float) -> bool:
+    return abs(distance - other) > _APART * min(distance, other)
 
 
-def _distance(results: Results, architecture: str, randomization: str, what: str) -> Estimate | None:
-    """In norms of an image, on as many images as the network was trained on."""
-    size = _size(results, architecture)
-    found = [each.values for each in results.analysed("NearestNeighbours", randomization=randomization)]
-    return Estimate.of([values[what] / values["norm"] for values in found if values["n"] == size])
-
-
-def _differ(one: float, other: float) -> bool:
-    return abs(one - other) > _APART * min(one, other)
-
-
-def _time(results: Results, architecture: str, randomization: str) -> Estimate | None:
-    runs = [run for run in looked_into(results, architecture) if run.randomization == randomization]
-    crossings = [run.crossing(results.rule) for run in runs]
-    return Estimate.of([float(each.epoch) for each in crossings], any(each.censored for each in crossings))
-
-
-def _pairs(results: Results, architecture: str, names: Sequence[str]) -> list[tuple[str, bool | None]]:
+def _pairs(row: Settings) -> list[tuple[str, bool | None]]:
     """Of every two settings whose distances differ, whether the farther one is fitted first."""
-    found = []
-    for one, other in combinations(names, 2):
-        apart = [_distance(results, architecture, name, "median") for name in (one, other)]
-        times = [Quantity.of(_time(results, architecture, name)) for name in (one, other)]
-        if apart[0] and apart[1] and times[0] and times[1] and _differ(apart[0].mean, apart[1].mean):
-            farther = 0 if apart[0].mean > apart[1].mean else 1
-            first = times[farther].precedes(times[1 - farther])  # type: ignore[union-attr]
-            found.append((f"{LABELS[one]} and {LABELS[other]}", first))
-    return found
+    pairs = []
+    for names in combinations(FIVE, 2):
+        distances = [row.median(name) for name in names]
+        times = [Quantity.of(row.times[name]) for name in names]
+        if all(distances) and all(times) and _differ(distances[0].mean, distances[1].mean):
+            farther = 0 if distances[0].mean > distances[1].mean else 1
+            first = times[farther].precedes(times[1 - farther])
+            pairs.append((" and ".join(LABELS[name] for name in names), first))
+    return pairs

@@ -1,11 +1,14 @@
-"""Which runs of the experiment are which: the networks to look into, what was trained before, what came after."""
+"""Which runs of the experiment are which: the networks to look into, and what is seen in each of them."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
+from rethink.models.names import label
+from rethink.report.estimates import Estimate
 from rethink.report.results import Results
-from rethink.report.style import Style, architecture_style, randomization_style
+from rethink.report.rows import grouped
+from rethink.report.style import Style, randomization_style
 from rethink.report.verdicts import Verdict, counted
 from rethink.runs.analysis import Analysed
 from rethink.runs.run import Run
@@ -16,32 +19,66 @@ AT_RANDOM = ("RandomLabels", "TrueLabels")  # the two kinds of labels that are c
 
 
 @dataclass(frozen=True)
-class Seen:
+class Look:
     """An analysis of one run, with the run."""
 
     run: Run
-    values: dict[str, Any]
     analysed: Analysed
 
+    @property
+    def values(self) -> dict[str, Any]:
+        """Of the analysis."""
+        return self.analysed.values
 
-def looked_into(results: Results, architecture: str) -> list[Run]:
-    """The runs of a network in the five settings, from its own initial weights."""
-    own = [run for run in results.runs if run.architecture == architecture and _is_looked_into(results, run.setting)]
-    return sorted(own, key=lambda run: run.seed)
+
+@dataclass(frozen=True)
+class Network:
+    """The runs of a network in the five settings, from its own initial weights, in the order of the seeds."""
+
+    architecture: str
+    runs: Sequence[Run]
+    by_run: Mapping[tuple[str, str], Analysed]
+    """By the class of the analysis and the run_id."""
+
+    @property
+    def label(self) -> str:
+        """In a title."""
+        return label(self.architecture)
+
+    @property
+    def train_size(self) -> int:
+        """Images that it was trained on."""
+        return max((run.train_size for run in self.runs), default=0)
+
+    def trained_on(self, randomization: str) -> list[Run]:
+        """Those in one setting."""
+        return [run for run in self.runs if run.randomization == randomization]
+
+    def looks(self, analysis: str, randomization: str) -> list[Look]:
+        """The analyses of that class of its runs in one setting."""
+        ids = ((run, (analysis, run.run_id)) for run in self.trained_on(randomization))
+        return [Look(run, self.by_run[key]) for run, key in ids if key in self.by_run]
+
+
+def rows(results: Results) -> list[Network]:
+    """Of every network of the plan."""
+    by_run = {(analysed.name, analysed.runs[0]): analysed for analysed in results.analyses if analysed.runs}
+    runs = [run for run in results.runs if _is_looked_into(results, run.setting)]
+    by_network = grouped(sorted(runs, key=lambda run: run.seed), lambda run: run.architecture)
+    return [Network(name, by_network.get(name, []), by_run) for name in results.architectures]
 
 
 def _is_looked_into(results: Results, setting: Setting) -> bool:
     """Neither trained for another run to begin with, nor one of those that are compared for how they began."""
-    same = [each for each in results.settings if each.architecture == setting.architecture and each.weights_from]
-    downstream = {each.train_size for each in same}
+    alike = [other for other in results.settings if other.architecture == setting.architecture and other.weights_from]
+    downstream = {other.train_size for other in alike}
     return not setting.weights_from and not setting.validation_size and setting.train_size not in downstream
 
 
-def seen(results: Results, name: str, architecture: str, randomization: str) -> list[Seen]:
-    """The analyses of that name of the networks of a setting, a run each, in the order of the seeds."""
-    by_run = {each.runs[0]: each for each in results.analysed(name)}
-    runs = [run for run in looked_into(results, architecture) if run.randomization == randomization]
-    return [Seen(run, by_run[run.run_id].values, by_run[run.run_id]) for run in runs if run.run_id in by_run]
+def time_to_fit(runs: Sequence[Run], rule: str) -> Estimate | None:
+    """Epochs, over seeds."""
+    crossings = [run.crossing(rule) for run in runs]
+    return Estimate.of([float(time.epoch) for time in crossings], any(time.censored for time in crossings))
 
 
 def by_seed(trend: str, answers: Sequence[tuple[str, bool | None]], numbers: str, open_where: str) -> Verdict:
@@ -51,18 +88,7 @@ def by_seed(trend: str, answers: Sequence[tuple[str, bool | None]], numbers: str
     return counted(trend, answers, "seeds", numbers)
 
 
-def trained_on(randomization: str, dashed: bool = False) -> Style:
+def labels_style(randomization: str, dashed: bool = False) -> Style:
     """Style of a network by what it was trained on; dashed is what it is compared with."""
     style = randomization_style(randomization)
-    return Style(style.label, style.color, (0, (2, 2)) if dashed else (0, ()), "" if dashed else style.marker)
-
-
-def named(architecture: str) -> str:
-    """A network in a title."""
-    return architecture_style(architecture).label
-
-
-def listed(names: Sequence[str]) -> str:
-    """For a sentence: `a, b and c`."""
-    *most, last = names
-    return f"{', '.join(most)} and {last}" if most else last
+    return replace(style, dash=(0, (2, 2)) if dashed else (0, ()), marker="" if dashed else style.marker)

@@ -82,7 +82,7 @@ def artefact(results: Results) -> Artefact:
         min((level for level in network if level.row.runs), key=lambda level: abs(level.row.p - 0.4))
         for network in networks
     ]
-    told = [level for level in middle if all(level.half) and level.share]
+    whole = [level for level in middle if all(level.half) and level.share]
     charts = [
         Chart(
             "parts",
@@ -98,7 +98,7 @@ def artefact(results: Results) -> Artefact:
             [panel(network, [RECOVERED], "share recovered", (0, None), 1 / classes) for network in networks],
         ),
     ]
-    finding = sentence(FINDING, rows=told, summary=summary(judged))
+    finding = sentence(FINDING, rows=whole, summary=summary(judged))
     return results.artefact(finding, charts, [table(levels)], judged, evaluations(results.runs))
 
 

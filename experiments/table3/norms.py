@@ -1,29 +1,88 @@
 """Norms of the minimum-norm solutions: which definition is the paper's, and true against random labels over n."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 
-from experiments.table3.rows import RANDOM, TRUE, Machine, Row, machines, rows
+from experiments.table3.rows import RANDOM, TRUE, Machine, Row
 from rethink.report.figures import Chart
 from rethink.report.panels import Panel, Series
-from rethink.report.results import Results
+from rethink.report.paper import rows as paper_rows
 from rethink.report.style import randomization_style
 from rethink.report.tables import Cell, Column, Table
 from rethink.report.verdicts import Verdict, counted
+from rethink.report.wording import sentence
 
 NORM = "RKHS, one-hot"  # the norm of the figures: what alpha minimizes, for the targets it is solved for
 
 
-def table(results: Results) -> Table:
+FINDING = """
+Of {{ definitions | length }} definitions of the norm, {{ best.name }} ({{ "%.0f" % best.pixels }} with pixels,
+{{ "%.0f" % best.wavelets }} with wavelets) is nearest to the paper's {{ "%.0f" % paper[0] }} and
+{{ "%.0f" % paper[1] }}, by a factor of {{ "%.2f" % best.off }} at most; for pixels alone it is {{ of_pixels.name }}
+({{ "%.0f" % of_pixels.pixels }}).
+"""
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A definition of the norm, for pixels and for wavelets; the larger factor by which they are off the paper's."""
+
+    name: str
+    pixels: float | None
+    wavelets: float | None
+    off: float | None
+    off_of_pixels: float | None
+    """The same where the wavelets' is the paper's own."""
+
+
+def paper_norms() -> tuple[float, float]:
+    """For pixels and for wavelets."""
+    pixels, wavelets = (row.number("norm") or 0.0 for row in paper_rows("table3") if row.cells["norm"])
+    return pixels, wavelets
+
+
+def with_norm(table_rows: Sequence[Row]) -> tuple[Row, Row]:
+    """The rows of the paper that have a norm: MNIST without and with wavelets."""
+    raw, gabor = (row for row in table_rows if row.paper and row.paper.cells["norm"])
+    return raw, gabor
+
+
+def rows(table_rows: Sequence[Row], full: bool) -> list[Definition]:
+    """Every definition; on a subset norms are smaller than the paper's, and are not compared with them."""
+    machine = next((row.machines[0] for row in table_rows if row.machines), None)
+    theirs, definitions = paper_norms(), []
+    for name in machine.solution(TRUE)["norms"] if machine else ():
+        norms = [row.estimate(partial(_norm, name=name)) for row in with_norm(table_rows)]
+        pixels, wavelets = (norm and norm.mean for norm in norms)
+        off = [_off((pixels, other), theirs) if full and pixels and other else None for other in (wavelets, theirs[1])]
+        definitions.append(Definition(name, pixels, wavelets, *off))
+    return definitions
+
+
+def _norm(machine: Machine, name: str) -> float:
+    return float(machine.solution(TRUE)["norms"][name])
+
+
+def _off(ours: tuple[float, float], theirs: tuple[float, float]) -> float:
+    return math.exp(max(abs(math.log(norm / paper)) for norm, paper in zip(ours, theirs, strict=True)))
+
+
+def table(definitions: Sequence[Definition], full: bool) -> Table:
     """Every definition for pixels and wavelets, beside the paper's 220 and 390."""
-    raw, gabor = _rows(results)
-    found = {name: _of_both(raw, gabor, name) for name in _definitions(results)}
-    cells: list[list[Cell]] = []
-    for name, (pixels, wavelets) in found.items():
-        ratio = wavelets / pixels if pixels and wavelets else None
-        cells.append([name, pixels, wavelets, ratio, _off(results, pixels, wavelets)])
-    theirs = _paper(raw), _paper(gabor)
-    cells.append(["the paper's", *theirs, theirs[1] / theirs[0], None])
+    cells: list[list[Cell]] = [
+        [
+            row.name,
+            row.pixels,
+            row.wavelets,
+            row.wavelets / row.pixels if row.pixels and row.wavelets else None,
+            row.off,
+        ]
+        for row in definitions
+    ]
+    pixels, wavelets = paper_norms()
+    cells.append(["the paper's", pixels, wavelets, wavelets / pixels, None])
     columns = [
         *(
             Column.text("norm", "norm"),
@@ -38,101 +97,60 @@ def table(results: Results) -> Table:
         "number. Times off: the larger of the two factors between ours and the paper's.",
         "The norm with wavelets depends on the bank and the bandwidth, which the paper does not give.",
     ]
-    if not results.full:
+    if not full:
         notes.append("On a subset norms are smaller than the paper's, and are not compared with them.")
     return Table(columns, cells, "Norms of the minimum-norm solution on MNIST", notes, "norm_definitions")
 
 
-def finding(results: Results) -> str:
+def finding(definitions: Sequence[Definition]) -> str:
     """Which definition comes nearest to the paper's two numbers; empty where they cannot be compared."""
-    raw, gabor = _rows(results)
-    known = {}
-    for name in _definitions(results):
-        pixels, wavelets = _of_both(raw, gabor, name)
-        off = _off(results, pixels, wavelets)
-        alone = _off(results, pixels, _paper(gabor))
-        if off is not None and alone is not None:
-            known[name] = (off, alone, pixels, wavelets)
-    if not known:
+    compared = [row for row in definitions if row.off is not None and row.off_of_pixels is not None]
+    if not compared:
         return ""
-    name = min(known, key=lambda each: known[each][0])
-    off, _, pixels, wavelets = known[name]
-    of_pixels = min(known, key=lambda each: known[each][1])
-    said = (
-        f"Of {len(known)} definitions of the norm, {name} ({pixels:.0f} with pixels, {wavelets:.0f} with wavelets) is "
-        f"nearest to the paper's {_paper(raw):.0f} and {_paper(gabor):.0f}, by a factor of {off:.2f} at most"
+    return sentence(
+        FINDING,
+        definitions=compared,
+        paper=paper_norms(),
+        best=min(compared, key=lambda row: row.off or 0.0),
+        of_pixels=min(compared, key=lambda row: row.off_of_pixels or 0.0),
     )
-    return f"{said}; for pixels alone it is {of_pixels} ({known[of_pixels][2]:.0f})."
 
 
-def _off(results: Results, pixels: float | None, wavelets: float | None) -> float | None:
-    if not results.full or not pixels or not wavelets:
-        return None
-    raw, gabor = _rows(results)
-    return math.exp(max(abs(math.log(pixels / _paper(raw))), abs(math.log(wavelets / _paper(gabor)))))
-
-
-def _rows(results: Results) -> tuple[Row, Row]:
-    """The rows of the paper that have a norm: MNIST without and with wavelets."""
-    raw, gabor = (row for row in rows(results) if row.paper and row.paper.cells["norm"])
-    return raw, gabor
-
-
-def _paper(row: Row) -> float:
-    value = row.paper.number("norm") if row.paper else None
-    assert value is not None, "only rows with a norm are asked"
-    return value
-
-
-def _definitions(results: Results) -> list[str]:
-    return [*_norms(machines(results)[0], TRUE)] if machines(results) else []
-
-
-def _of_both(raw: Row, gabor: Row, name: str) -> tuple[float | None, float | None]:
-    pixels, wavelets = (row.estimate(lambda machine: _norms(machine, TRUE)[name]) for row in (raw, gabor))
-    return pixels and pixels.mean, wavelets and wavelets.mean
-
-
-def _norms(machine: Machine, labels: str) -> Mapping[str, float]:
-    norms: Mapping[str, float] = machine.solution(labels)["norms"]
-    return norms
-
-
-def charts(results: Results) -> list[Chart]:
+def charts(unregularized: Sequence[Machine]) -> list[Chart]:
     """The norm over n, true against random labels, of each machine without l2."""
-    found = machines(results, regularized=False)
-    described = (
+    description = (
         f"Norm of the minimum-norm solution ({NORM} targets, all classes together) against the number of training "
         "images, with true and with random labels."
     )
-    return [Chart("norms", described, [_panel(each) for each in found])] if found else []
+    return [Chart("norms", description, list(map(_panel, unregularized)))] if unregularized else []
 
 
 def _panel(machine: Machine) -> Panel:
     series = []
     for labels, randomization in ((TRUE, "TrueLabels"), (RANDOM, "RandomLabels")):
         look, solutions = randomization_style(randomization), machine.over_n(labels)
-        x, y = [one["n"] for one in solutions], [one["norms"][NORM] for one in solutions]
+        x, y = [solution["n"] for solution in solutions], [solution["norms"][NORM] for solution in solutions]
         series.append(Series(look.label, x, y, look.color, look.dash, look.marker))
     return Panel(machine.name, "training images", "norm", series, log="xy")
 
 
-def verdicts(results: Results) -> list[Verdict]:
+def verdicts(
+    definitions: Sequence[Definition], table_rows: Sequence[Row], unregularized: Sequence[Machine]
+) -> list[Verdict]:
     """Random labels take a larger norm; with wavelets the norm is larger and the error smaller."""
     larger = [
         (f"{machine.name}, {true['n']:,} images", random["norms"][NORM] > true["norms"][NORM])
-        for machine in machines(results, regularized=False)
+        for machine in unregularized
         for true, random in zip(machine.over_n(TRUE), machine.over_n(RANDOM), strict=True)
     ]
-    raw, gabor = _rows(results)
-    errors = raw.test_error, gabor.test_error
-    both: list[tuple[str, bool | None]] = []
-    for name in _definitions(results):
-        norms = _of_both(raw, gabor, name)
-        if errors[0] and errors[1] and norms[0] and norms[1]:
-            both.append((name, norms[1] > norms[0] and errors[1].mean < errors[0].mean))
+    raw, gabor = (row.test_error for row in with_norm(table_rows))
+    both = [
+        (row.name, row.wavelets > row.pixels and gabor.mean < raw.mean)
+        for row in definitions
+        if raw and gabor and row.pixels and row.wavelets
+    ]
     return [
-        counted("Random labels take a larger norm than true ones", [*larger], "pairs"),
+        counted("Random labels take a larger norm than true ones", larger, "pairs"),
         counted(
             "With wavelets the norm on MNIST is larger and the test error smaller", both, "definitions of the norm"
         ),

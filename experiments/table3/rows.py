@@ -8,6 +8,7 @@ from rethink.report.estimates import Comparison, Estimate
 from rethink.report.paper import PaperRow
 from rethink.report.paper import rows as paper_rows
 from rethink.report.results import Results
+from rethink.report.rows import grouped
 from rethink.runs.analysis import Analysed
 
 TRUE, RANDOM = "true labels", "random labels"
@@ -43,7 +44,7 @@ class Machine:
 
     def over_n(self, labels: str) -> list[Mapping[str, Any]]:
         """For some labels of more and more of its images."""
-        return [each for each in self.values["solutions"] if each["labels"] == labels]
+        return [solution for solution in self.values["solutions"] if solution["labels"] == labels]
 
 
 @dataclass(frozen=True)
@@ -81,29 +82,27 @@ class Row:
 def rows(results: Results) -> list[Row]:
     """The paper's rows in its order, and behind those of the same data and pre-processing what else was done."""
     left = [machine for analysed in results.analyses for machine in _machines(analysed)]
-    found = []
+    table_rows = []
     for paper in paper_rows("table3"):
         place = paper.cells["dataset"], paper.cells["preprocessing"]
         regularized = paper.cells["l2_regularized"] == "yes"
-        its = [
-            each
-            for each in left
-            if (each.place, each.regularized) == (place, regularized)
-            and (each.filters in (None, FILTERS) or not results.full)  # a demo has its own number of them
+        alike = [
+            machine
+            for machine in left
+            if (machine.place, machine.regularized) == (place, regularized)
+            and (machine.filters in (None, FILTERS) or not results.full)  # a demo has its own number of them
         ]
-        found.append(Row(its[0].name if its else _named(place, regularized), place, its, paper))
-        left = [each for each in left if each not in its]
-    places = [row.place for row in found]
-    for name in dict.fromkeys(each.name for each in left):
-        its = [each for each in left if each.name == name]
-        found.append(Row(name, its[0].place, its))
-    return sorted(found, key=lambda row: places.index(row.place))
+        table_rows.append(Row(alike[0].name if alike else _named(place, regularized), place, alike, paper))
+        left = [machine for machine in left if machine not in alike]
+    places = [row.place for row in table_rows]
+    for name, alike in grouped(left, lambda machine: machine.name).items():
+        table_rows.append(Row(name, alike[0].place, alike))
+    return sorted(table_rows, key=lambda row: places.index(row.place))
 
 
-def machines(results: Results, regularized: bool | None = None) -> list[Machine]:
-    """One of each row that was done, that of the first seed; with l2 or without, or both."""
-    first = [row.machines[0] for row in rows(results) if row.machines]
-    return [each for each in first if regularized in (None, each.regularized)]
+def machines(table_rows: Sequence[Row]) -> list[Machine]:
+    """One of each row without l2 that was done, that of the first seed."""
+    return [row.machines[0] for row in table_rows if row.machines and not row.machines[0].regularized]
 
 
 def data_name(data: str) -> str:
