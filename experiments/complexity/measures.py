@@ -39,11 +39,11 @@ Of {{ network.measures | length }} norm and margin measures of {{ network.label 
 {{ words }}
 {% for answer, count in network.counts(compared).items() %}
 {{ count }} {{ {"orders": "order the runs", "does not order": "do not", "reversed": "do in reverse"}[answer] }}
-{{- ", " if not loop.last }}
+{{ ", " if not loop.last }}
 {% else %}
 too few runs tell
 {% endfor %}
-{{- "." if loop.last else ";" }}
+{{ "." if loop.last else ";" }}
 {% endfor %}
 {% endfor %}
 """

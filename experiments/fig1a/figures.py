@@ -32,11 +32,11 @@ FINDING = """
 {{ network }}, {{ images }} training images: {{ fits }} of {{ runs }} runs reach {{ rule }} with the same
 hyper-parameters. Training steps to a loss under 0.1:
 {% for row in rows %}{{ row.label }} {{ row.steps.format(",.0f") if row.steps else "no run" }}
-{{- ", " if not loop.last }}
-{%- endfor %}.
+{{ ", " if not loop.last }}
+{% endfor %}.
 Test accuracy at the end:
 {% for row in rows if row.test %}{{ row.label }} {{ "%.1f" % (100 * row.test.mean) }} %{{ ", " if not loop.last }}
-{%- endfor %}. {{ summary }}
+{% endfor %}. {{ summary }}
 """
 
 

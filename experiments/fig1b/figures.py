@@ -28,9 +28,9 @@ FINDING = """
 Epochs to fit random labels, as a multiple of those to fit true labels ({{ rule }}):
 {% for level in ends %}
 {{ level.row.network }} {{ level.relative.format(".2f") if level.relative else "not known" }}
-{%- if 1.0 in paper(level) %} (the paper {{ "%.2f" % paper(level)[1.0] }}){% endif %}
-{{- ", " if not loop.last }}
-{%- endfor %}. {{ summary }}
+{% if 1.0 in paper(level) %} (the paper {{ "%.2f" % paper(level)[1.0] }}){% endif %}
+{{ ", " if not loop.last }}
+{% endfor %}. {{ summary }}
 """
 
 

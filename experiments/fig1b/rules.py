@@ -14,9 +14,9 @@ from rethink.report.wording import sentence
 NEAREST = """
 Nearest to the paper's {{ what }} comes the rule
 {% for rule, networks in by_rule.items() %}{{ rule }} ({{ networks | join(", ") }})
-{{- "; " if not loop.last }}{% endfor %}
-{%- if alone %}; no other was passed by every run of {{ alone | join(" and ") }}{% endif %}
-{%- if together %}; over all of them {{ together }}{% endif %}.
+{{ "; " if not loop.last }}{% endfor %}
+{% if alone %}; no other was passed by every run of {{ alone | join(" and ") }}{% endif %}
+{% if together %}; over all of them {{ together }}{% endif %}.
 """
 
 

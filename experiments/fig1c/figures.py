@@ -31,9 +31,9 @@ Test error on true labels at the last epoch:
 {% for levels in networks %}{{ levels[0].row.network }}
 {% for level in [levels[0], levels[-1]] | unique(attribute="row.p") %}
 {{ "%.1f %% at p = %g" % (100 * level.last.mean, level.row.p) if level.last else "no run" }}
-{{- " and " if not loop.last }}
-{%- endfor %}{{ "; " if not loop.last }}
-{%- endfor %}. {{ summary }}
+{{ " and " if not loop.last }}
+{% endfor %}{{ "; " if not loop.last }}
+{% endfor %}. {{ summary }}
 {% if off_alike is not none and off_true is not none %}
 From the paper's curves ours are {{ "%.1f" % (100 * off_alike) }} points away on test labels corrupted alike and
 {{ "%.1f" % (100 * off_true) }} on true ones (mean over networks and levels between 0 and 1): the paper's are nearer to

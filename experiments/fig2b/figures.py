@@ -30,7 +30,7 @@ LITTLE = 1.0  # points; the paper's best test accuracies are 0.2 and 0.4 points 
 FINDING = """
 Batch normalization
 {% if brings %}brings {{ brings.scaled(100).format("+.1f") }} points of test accuracy at the last epoch
-{%- else %}cannot be judged: no seed has both runs yet{% endif %}.
+{% else %}cannot be judged: no seed has both runs yet{% endif %}.
 {% for row in rows if row.gain %}
 {{ "Stopping at the best epoch, chosen by the test set itself, would gain" if loop.first else "and" }}
 {{ "%.1f" % (100 * row.gain.mean) }} points {{ row.style.label }}{{ "." if loop.last }}

@@ -19,7 +19,7 @@ FINDING = """
 Along the first tenth of the data's principal components the first layer's share of variance goes
 {% for network, labels, before, after in shares %}
 of {{ network }} with {{ labels }} from {{ "%.0f" % (100 * before.mean) }} % to {{ "%.0f" % (100 * after.mean) }} %
-{{- "." if loop.last else ";" }}
+{{ "." if loop.last else ";" }}
 {% endfor %}
 {% endif %}
 """

@@ -26,9 +26,9 @@ FINDING = """
 {{ network }}
 {% for row in beginnings %}
 {{ row.words }} {{ row.time.format(".0f") }} epochs and {{ "%.1f" % (100 * row.test.mean) }} %
-{{- ", " if not loop.last }}
-{%- endfor %}
-{{- "." if loop.last else ";" }}
+{{ ", " if not loop.last }}
+{% endfor %}
+{{ "." if loop.last else ";" }}
 {% endfor %}
 """
 

@@ -25,13 +25,13 @@ FINDING = """
 {{ row.network.label }}: {{ "%.2f" % row.median("GaussianPixels").mean }} norms of an image for Gaussian noise against
 {{ "%.2f" % row.median("RandomLabels").mean }} for random labels, and epochs to fit
 {% for name in unrelated %}
-{{- ", " if loop.index == 2 else " and " if loop.last }}{{ row.times[name].format(".0f") }} ({{ words[name] }})
-{%- endfor %}
-{%- if row.true_sooner == "elsewhere" %}; true labels, at {{ "%.2f" % row.median("TrueLabels").mean }}, take
+{{ ", " if loop.index == 2 else " and " if loop.last }}{{ row.times[name].format(".0f") }} ({{ words[name] }})
+{% endfor %}
+{% if row.true_sooner == "elsewhere" %}; true labels, at {{ "%.2f" % row.median("TrueLabels").mean }}, take
 {{ row.times["TrueLabels"].format(".0f") }}
-{%- elif row.true_sooner == "as near" %}; but true labels, on images that lie as near, take
+{% elif row.true_sooner == "as near" %}; but true labels, on images that lie as near, take
 {{ row.times["TrueLabels"].format(".0f") }}, so distance is not all
-{%- endif %}.
+{% endif %}.
 {% endfor %}
 """
 

@@ -24,7 +24,7 @@ FINDING = """
 CKA between training on true and on random labels, layer by layer:
 {% for network, values in networks %}
 {% for value in values %}{{ "%.2f" % value.mean }}{{ ", " if not loop.last }}{% endfor %} ({{ network }})
-{{- "." if loop.last else ";" }}
+{{ "." if loop.last else ";" }}
 {% endfor %}
 {% endif %}
 """

@@ -28,7 +28,7 @@ was predicted with the true label along the way:
 {% for level in rows %}{{ level.row.network }} (p = {{ "%g" % level.row.p }})
 {{ level.half[0].format(".0f") }} and {{ level.half[1].format(".0f") }} epochs,
 {{ "%.0f" % (100 * level.share.mean) }} %{{ "; " if not loop.last }}
-{%- endfor %}.
+{% endfor %}.
 {% else %}
 Neither part was measured.
 {% endif %}

@@ -37,8 +37,8 @@ FINDING = """
 {% for row in rows if row.ours %}
 {{ row.choice }} ({{ row.question.where }}):
 {% for reading, ours in row.ours.items() %}{{ reading }} {{ ours.format(row.question.digits) }}
-{{- ", " if not loop.last }}
-{%- endfor %}; the paper: {{ row.question.papers }}.
+{{ ", " if not loop.last }}
+{% endfor %}; the paper: {{ row.question.papers }}.
 {% if full and row.nearest %}
 Nearer{{ ", by one seed" if row.alone }}: {{ row.nearest }}.
 {% endif %}

@@ -25,7 +25,7 @@ FINDING = """
 {{ "Mean gain in test accuracy:" if loop.first }}
 {{ switch }} {{ "%+.1f" % part.ours }} points
 ({{ "%+.1f in the paper, " % part.paper if part.paper is not none }}{{ part.there }} of {{ part.planned }} comparisons)
-{{- "." if loop.last else ";" }}
+{{ "." if loop.last else ";" }}
 {% else %}
 No gain is known yet.
 {% endfor %}

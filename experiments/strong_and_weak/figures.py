@@ -22,7 +22,7 @@ FINDING = """
 {{ fits }} of {{ runs }} runs reach {{ rule }}.
 {% for cell in tests %}
 {{ "Test accuracy on true labels:" if loop.first }} {{ cell.row.network }} {{ "%.1f" % (100 * cell.test.mean) }} %
-{{- "." if loop.last else "," }}
+{{ "." if loop.last else "," }}
 {% endfor %}
 {% for cell in gaps %}
 {{ "Points between training and test accuracy on random labels:" if loop.first }}

@@ -11,11 +11,11 @@ FINDING = """
 Test error of the exact solutions:
 {% for row in rows if row.test_error %}
 {{ row.name }} {{ "%.2f" % (100 * row.test_error.mean) }} % ({{ "{:,}".format(row.machines[0].values["n"]) }} images
-{%- if full and row.paper and row.paper.number("test_error") is not none %}, the paper
+{% if full and row.paper and row.paper.number("test_error") is not none %}, the paper
 {{ "%g" % row.paper.number("test_error") }} %{% endif %}){{ ", " if not loop.last }}
-{%- else %}
+{% else %}
 not known yet
-{%- endfor %}.
+{% endfor %}.
 """
 
 

@@ -20,12 +20,12 @@ AUGMENTED = ("random cropping", "augmentation")  # of these the paper reports th
 KINDS = {"train/accuracy": "after the epoch", "online/accuracy": "during the epoch"}
 FINDING = """
 Run so far: {{ there | length }} of the paper's {{ rows | length }} rows
-{%- if there and full %}; {{ there | selectattr("comparison.verdict", "eq", "inside") | list | length }} with the
+{% if there and full %}; {{ there | selectattr("comparison.verdict", "eq", "inside") | list | length }} with the
 paper's outcome{% endif %}.
 Training accuracy on random labels:
 {% for row in there %}{{ "%.2f" % (100 * row.comparison.ours.mean) }} % ({{ row.paper.name }})
-{{- ", " if not loop.last }}
-{%- else %}not known yet{% endfor %}. {{ summary }}
+{{ ", " if not loop.last }}
+{% else %}not known yet{% endfor %}. {{ summary }}
 """
 
 

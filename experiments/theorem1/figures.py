@@ -24,7 +24,7 @@ FINDING = """
 Written down and not trained, a two-layer network of {{ "{:,}".format(most.values[0].weights) }} weights has
 {{ "%g" % (100 * most.smallest("labels_right")) }} % of {{ "{:,}".format(most.n) }} random labels right, with a largest
 error of {{ "%.1g" % most.largest("largest_error") }}
-{%- if most.n == paper_n %}; the paper's networks have {{ "%.0f" % (papers[0] / most.values[0].weights) }} to
+{% if most.n == paper_n %}; the paper's networks have {{ "%.0f" % (papers[0] / most.values[0].weights) }} to
 {{ "%.0f" % (papers[-1] / most.values[0].weights) }} times as many weights{% endif %}.
 {% if deepest %}
 With depth {{ deepest.depth }} it is {{ "{:,}".format(deepest.values[0].width) }} wide and has

@@ -1,5 +1,6 @@
 """What an artefact says in words: sentences from templates, and the names of rules, settings and runs."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,8 +14,9 @@ _TEMPLATES = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=Fal
 
 
 def sentence(template: str, **values: Any) -> str:
-    """A jinja2 template filled in, in one line: its own line breaks are spaces."""
-    return " ".join(_TEMPLATES.from_string(template).render(values).split())
+    """A jinja2 template filled in, in one line: its own line breaks are spaces, and none stands before a `.,;)`."""
+    text = " ".join(_TEMPLATES.from_string(template).render(values).split())
+    return re.sub(r" (?=[.,;)])", "", text)
 
 
 def capitalized(text: str) -> str:
