@@ -54,7 +54,7 @@ def _free(error: OSError) -> str:
         return ""
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """A sentence with the nearest known name, after a space; empty if none is near."""
-    near = get_close_matches(name, list(known), n=1)
+def did_you_mean(name: str, names: Iterable[str]) -> str:
+    """A sentence with the nearest of some names, after a space; empty if none is near."""
+    near = get_close_matches(name, list(names), n=1)
     return f" Did you mean {near[0]!r}?" if near else ""

@@ -149,14 +149,14 @@ def read_yaml(path: Path) -> Any:
         raise UserError(f"{path}: this is not YAML ({error}).") from None
 
 
-def _size(content: Any, known: dict[int, int]) -> int:
+def _size(content: Any, sizes: dict[int, int]) -> int:
     """How many parts it has when repetitions are written out. RecursionError where it contains itself."""
     if not isinstance(content, dict | list):
         return 1
-    if id(content) not in known:
+    if id(content) not in sizes:
         parts = [*content.values()] if isinstance(content, dict) else content
-        known[id(content)] = 1 + sum(_size(part, known) for part in parts)
-    return known[id(content)]
+        sizes[id(content)] = 1 + sum(_size(part, sizes) for part in parts)
+    return sizes[id(content)]
 
 
 def read_archive(path: Path) -> bytes:

@@ -15,7 +15,7 @@ from rethink.errors import UserError
 from rethink.files import Damaged, read_json, write_json, write_text
 from rethink.running.identification import identify_analysis
 from rethink.running.wings import find_analyses
-from rethink.runs.analysis import ARRAYS, Analysed
+from rethink.runs.analysis import ARRAYS, FinishedAnalysis
 from rethink.runs.reading import FORMAT
 
 
@@ -63,11 +63,11 @@ def _known(monkeypatch):
 def analyze(runs):
     """Runs the command; what it wrote."""
 
-    def analyze(*options: str) -> Analysed:
+    def analyze(*options: str) -> FinishedAnalysis:
         before = set((runs / "analyses").glob("*"))
         main(["analyze", "Blocks", *options])
         (folder,) = set((runs / "analyses").glob("*")) - before or before
-        return Analysed.open(folder)
+        return FinishedAnalysis.open(folder)
 
     return analyze
 
@@ -141,7 +141,7 @@ def test_an_analysis_outside_the_package_is_named_by_its_path(runs, tmp_path, mo
     monkeypatch.syspath_prepend(tmp_path)
     main(["analyze", "my_analyses.Cubes", "--n", "4"])
     (folder,) = (runs / "analyses").iterdir()
-    found = Analysed.open(folder)
+    found = FinishedAnalysis.open(folder)
     assert (found.name, found.values["sum"]) == ("Cubes", 36)
     assert "module 'my_analyses' has no class 'Squares'" in refused("my_analyses.Squares", capsys=capsys)
     assert "'json.JSONDecoder' is no Analysis" in refused("json.JSONDecoder", capsys=capsys)
@@ -266,7 +266,7 @@ def test_a_killed_one_goes_on_from_what_it_has_finished(analyze, runs, monkeypat
     (folder,) = (runs / "analyses").iterdir()
     assert sorted(path.name for path in folder.rglob("*.json")) == ["0.json", "1.json"]
     with pytest.raises(UserError, match="has not finished"):
-        Analysed.open(folder)
+        FinishedAnalysis.open(folder)
     assert analyze().values["sum"] == 3
     assert Blocks.computed == [0, 1, 2]
     assert not (folder / "partial").exists()
@@ -282,7 +282,7 @@ def test_a_killed_repetition_is_not_done(analyze, monkeypatch):
     first = analyze()
     killed(monkeypatch, "--force")
     with pytest.raises(UserError, match="has not finished"):
-        Analysed.open(first.path)
+        FinishedAnalysis.open(first.path)
     assert analyze().values["sum"] == 3
 
 
@@ -328,7 +328,7 @@ def test_a_damaged_record_is_named_with_the_remedy(content, said, analyze, capsy
     file = analyze().path / "record.json"
     file.write_bytes(content)
     with pytest.raises(Damaged, match="Repeat the analysis") as error:
-        Analysed.open(file.parent)
+        FinishedAnalysis.open(file.parent)
     assert said in str(error.value)
     assert str(file) in str(error.value)
     assert "--force" in refused("Blocks", capsys=capsys)
@@ -339,13 +339,13 @@ def test_a_newer_record_is_no_damaged_one(analyze):
     file = analyze().path / "record.json"
     write_json(file, read_json(file) | {"format": FORMAT + 1})
     with pytest.raises(UserError, match=f"format {FORMAT + 1} is from a newer rethink; this") as error:
-        Analysed.open(file.parent)
+        FinishedAnalysis.open(file.parent)
     assert not isinstance(error.value, Damaged)
 
 
 def test_a_folder_without_a_record_has_not_finished(tmp_path):
     with pytest.raises(UserError, match=r"no record\.json, so this analysis has not finished"):
-        Analysed.open(tmp_path)
+        FinishedAnalysis.open(tmp_path)
 
 
 @pytest.mark.parametrize("keep", [0, 10, 100, -30])
@@ -353,14 +353,14 @@ def test_damaged_arrays_are_named(keep, analyze):
     file = analyze().path / ARRAYS
     file.write_bytes(file.read_bytes()[:keep])
     with pytest.raises(Damaged, match=ARRAYS):
-        _ = Analysed.open(file.parent).arrays
+        _ = FinishedAnalysis.open(file.parent).arrays
 
 
 def test_arrays_that_were_cut_off_are_noticed_without_reading_them(analyze):
     file = analyze().path / ARRAYS
     file.write_bytes(file.read_bytes()[:-30])
     with pytest.raises(Damaged, match=ARRAYS):
-        Analysed.open(file.parent)
+        FinishedAnalysis.open(file.parent)
 
 
 def test_a_flipped_bit_in_the_arrays_is_noticed(analyze):
@@ -369,4 +369,4 @@ def test_a_flipped_bit_in_the_arrays_is_noticed(analyze):
     content[content.index(b"PK", 2) - 5] ^= 255  # of the first array, before the header of the second
     file.write_bytes(content)
     with pytest.raises(Damaged, match=ARRAYS):
-        _ = Analysed.open(file.parent).arrays
+        _ = FinishedAnalysis.open(file.parent).arrays

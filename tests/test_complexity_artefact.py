@@ -11,7 +11,7 @@ from mini_records import results_of, write_run
 
 from rethink.report.artefacts import script, write
 from rethink.report.results import Results
-from rethink.runs.analysis import Analysed
+from rethink.runs.analysis import FinishedAnalysis
 from rethink.runs.run import Run
 from rethink.sweep.experiment import Experiment
 from rethink.sweep.jobs import PlannedAnalysis
@@ -21,13 +21,13 @@ measures = importlib.import_module("experiments.complexity.measures")
 SIZES = (500, 2000, 8000)
 
 
-def analysed(root: Path, name: str, values: dict[str, Any], **options: Any) -> Analysed:
+def analysed(root: Path, name: str, values: dict[str, Any], **options: Any) -> FinishedAnalysis:
     """A finished analysis, as `rethink analyze` writes it."""
     folder = root / "analyses" / f"{name}-{len(list(root.glob('analyses/*')))}"
     folder.mkdir(parents=True)
     record = {"format": 1, "analysis_id": folder.name, "analysis": name, "options": options, "values": values}
     (folder / "record.json").write_text(json.dumps(record))
-    return Analysed.open(folder)
+    return FinishedAnalysis.open(folder)
 
 
 def signs(root: Path, size: int, accuracy: float, draw: int = 0, seed: int = 0) -> Run:
@@ -48,7 +48,9 @@ def signs(root: Path, size: int, accuracy: float, draw: int = 0, seed: int = 0) 
     return Run.open(path)
 
 
-def stability(root: Path, randomization: str, itself: float, largest: float, seed: int = 0) -> tuple[Run, Analysed]:
+def stability(
+    root: Path, randomization: str, itself: float, largest: float, seed: int = 0
+) -> tuple[Run, FinishedAnalysis]:
     run = Run.open(write_run(root / "left-out", "MLP", randomization, seed=seed, train_size=1000, hidden_sizes=[512]))
     names = ("itself", "others", "test")
     means = {f"{name}_{loss}": itself for name in names for loss in ("probability", "error")}
@@ -56,7 +58,7 @@ def stability(root: Path, randomization: str, itself: float, largest: float, see
     return run, analysed(root, "UniformStability", values, runs=[run.run_id], seed=seed)
 
 
-def norms(root: Path, corruption: float, size: int, seed: int, error: float) -> tuple[Run, Analysed]:
+def norms(root: Path, corruption: float, size: int, seed: int, error: float) -> tuple[Run, FinishedAnalysis]:
     """Measures that fall with the test error, but `distance`, which rises, and `path_norm_l2`, by labels only."""
     ends = {0.0: "TrueLabels", 1.0: "RandomLabels"}
     kind, probability = ends.get(corruption, "PartiallyCorruptedLabels"), corruption if 0 < corruption < 1 else None

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,7 +15,7 @@ from mini_records import results_of, write_run
 from rethink.report.artefacts import make, script, write
 from rethink.report.randomizations import FIVE
 from rethink.report.results import Results
-from rethink.runs.analysis import ARRAYS, Analysed
+from rethink.runs.analysis import ARRAYS, FinishedAnalysis
 from rethink.runs.run import Run
 from rethink.sweep.experiment import Experiment
 from rethink.sweep.plan import plan
@@ -41,17 +42,19 @@ def run(root: Path, name: str, randomization: str, seed: int, **options: Any) ->
     return Run.open(path)
 
 
-def analysed(root: Path, name: str, values: dict[str, Any], arrays: dict[str, Any] = {}, **options: Any) -> Analysed:  # noqa: B006
+def analysed(
+    root: Path, name: str, values: dict[str, Any], arrays: Mapping[str, Any] = {}, **options: Any
+) -> FinishedAnalysis:
     folder = root / "analyses" / f"{name}-{len(list(root.glob('analyses/*')))}"
     folder.mkdir(parents=True)
     record = {"format": 1, "analysis_id": folder.name, "analysis": name, "options": options, "values": values}
     (folder / "record.json").write_text(json.dumps(record))
     if arrays:
         np.savez(folder / ARRAYS, **arrays)
-    return Analysed.open(folder)
+    return FinishedAnalysis.open(folder)
 
 
-def aligned(root: Path, of: Run, misaligned: float) -> Analysed:
+def aligned(root: Path, of: Run, misaligned: float) -> FinishedAnalysis:
     points = [
         {"epoch": epoch, "misalignment": 3.6 + share * misaligned, "turned at random": 3.6 + share, "variance": 1.0,
          "in the first tenth": 0.1 + 0.2 * share}
@@ -61,7 +64,7 @@ def aligned(root: Path, of: Run, misaligned: float) -> Analysed:
     return analysed(root, "Alignment", values | {"data in the first tenth": 0.9}, runs=[of.run_id], seed=of.seed)
 
 
-def probed(root: Path, of: Run) -> Analysed:
+def probed(root: Path, of: Run) -> FinishedAnalysis:
     def rows(given: list[float], true: list[float]) -> list[dict[str, Any]]:
         return [
             {"layer": layer, "given": {"fit": 1.0, "held out": g}, "true": {"fit": 1.0, "held out": t, "test": t}}
@@ -77,7 +80,7 @@ def probed(root: Path, of: Run) -> Analysed:
     return analysed(root, "Probes", values, runs=[of.run_id], seed=of.seed)
 
 
-def pictured(root: Path, of: Run) -> Analysed:
+def pictured(root: Path, of: Run) -> FinishedAnalysis:
     draws = np.random.default_rng(of.seed)
     shapes = {"images": (2, 28, 28, 3)}
     for moment in ("trained", "untrained"):
@@ -86,7 +89,7 @@ def pictured(root: Path, of: Run) -> Analysed:
     return analysed(root, "LayerPictures", {}, arrays, runs=[of.run_id], seed=of.seed)
 
 
-def similar(root: Path, runs: list[Run]) -> Analysed:
+def similar(root: Path, runs: list[Run]) -> FinishedAnalysis:
     """Alike in the first layer and apart in the last; all else the same for any two networks."""
     networks = [{"run": of.run_id, "trained": trained} for of in runs for trained in (True, False)]
     pairs = [(one, other) for number, one in enumerate(networks) for other in networks[number + 1 :]]
@@ -97,7 +100,7 @@ def similar(root: Path, runs: list[Run]) -> Analysed:
     return analysed(root, "Similarity", values, {"matrices": matrices}, runs=[of.run_id for of in runs], seed=0)
 
 
-def near(root: Path, randomization: str) -> Analysed:
+def near(root: Path, randomization: str) -> FinishedAnalysis:
     median = 66.0 if randomization in ("GaussianPixels", "RandomPixels") else 33.0
     values = {
         "n": 50_000,

@@ -24,7 +24,7 @@ from rethink.kernels.analyses.implicit_regularization import (
 from rethink.kernels.least_squares import SingularGram
 from rethink.report.artefacts import script
 from rethink.report.results import Results
-from rethink.runs.analysis import Analysed
+from rethink.runs.analysis import FinishedAnalysis
 from rethink.sweep.experiment import Experiment
 from rethink.sweep.plan import plan
 from rethink.training import memory
@@ -136,7 +136,7 @@ def test_real_images(dataset, tmp_path):
 def test_the_command_keeps_a_record(runs):
     main(COMMAND)
     (folder,) = (runs / "analyses").iterdir()
-    analysed = Analysed.open(folder)
+    analysed = FinishedAnalysis.open(folder)
     assert analysed.matches(labels="true labels", **SMALL)
     assert analysed.values[f"distance, {FROM_ZERO}"] < 1e-6
 

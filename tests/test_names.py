@@ -1,7 +1,9 @@
-"""What the architectures are called, without torch."""
+"""What the architectures are called, without torch; and that a variable says what it is."""
 
+import ast
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -38,3 +40,26 @@ def test_every_class_at_its_defaults_has_names():
 def test_names_need_no_torch():
     code = "import sys, rethink.models.names; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+VAGUE = {"found", "each", "one", "some", "its", "said", "told", "known", "anything", "stuff", "thing"}
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.mark.parametrize("room", ["rethink", "experiments"])
+def test_variables_are_called_by_what_they_are(room):
+    """A name that says nothing is left in no function, comprehension or signature."""
+    vague = [
+        f"{path.relative_to(ROOT)}:{node.lineno}: {name}"
+        for path in sorted((ROOT / room).rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if (name := _named(node)) in VAGUE
+    ]
+    assert vague == []
+
+
+def _named(node: ast.AST) -> str | None:
+    """What a node gives a name to: a variable that is assigned, or an argument."""
+    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+        return node.id
+    return node.arg if isinstance(node, ast.arg) else None

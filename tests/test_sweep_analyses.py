@@ -12,7 +12,7 @@ from rethink.cluster.preemption import watched
 from rethink.errors import UserError
 from rethink.report.results import Results
 from rethink.running.identification import identify_analysis
-from rethink.runs.analysis import Analysed
+from rethink.runs.analysis import FinishedAnalysis
 from rethink.runs.run import runs_folder
 from rethink.runs.weights import final_weights, weights_of_epoch
 from rethink.sweep import cancellation, execution, local
@@ -255,7 +255,7 @@ def test_a_list_of_commands_may_hold_analyses(experiment, tmp_path, capsys):
     planned = plan(experiment(seeds=[0]))
     (tmp_path / "commands.txt").write_text(shlex.join(["rethink", *planned.analyses[1].words]) + "\n")
     main(["sweep", "task", str(tmp_path / "commands.txt"), "0"])
-    assert Analysed.open(planned.analyses[1].folder).values == {"count": 2}
+    assert FinishedAnalysis.open(planned.analyses[1].folder).values == {"count": 2}
     (tmp_path / "commands.txt").write_text("rethink show\n")
     with pytest.raises(SystemExit):
         main(["sweep", "task", str(tmp_path / "commands.txt"), "0"])

@@ -26,7 +26,7 @@ from rethink.kernels.analyses.state import KeptOnDisk
 from rethink.kernels.cholesky import factorize
 from rethink.report.artefacts import script, write
 from rethink.report.results import Results
-from rethink.runs.analysis import Analysed
+from rethink.runs.analysis import FinishedAnalysis
 from rethink.sweep.experiment import Experiment
 from rethink.training import memory
 
@@ -56,7 +56,7 @@ def narrow_panels(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_command_solves_exactly_for_true_and_random_labels(runs, capsys):
     main(["analyze", "KernelInterpolation", "--dataset", "Synthetic", "--n", "150", "--sizes", "[40]"])
     (folder,) = (runs / "analyses").iterdir()
-    found = Analysed.open(folder).values
+    found = FinishedAnalysis.open(folder).values
     assert [(one["labels"], one["n"]) for one in found["solutions"]] == [
         *(("true labels", 40), ("random labels", 40), ("true labels", 150), ("random labels", 150))
     ]
@@ -323,7 +323,7 @@ def machine(error: float, norm: float, n: int, l2: float = 0.0) -> dict[str, Any
     }
 
 
-def on_points(root: Path, error: float, norm: float, **options: Any) -> Analysed:
+def on_points(root: Path, error: float, norm: float, **options: Any) -> FinishedAnalysis:
     options = {"dataset": "MNIST", "features": "raw", "l2": 0.0, "seed": 0, **options}
     found = machine(error, norm, 60_000, 0.0) | {"gamma": 0.02}
     bank = {"wavelengths": [4.0], "orientations": 8, "window": 0.5, "stride": 4}
@@ -334,25 +334,25 @@ def on_points(root: Path, error: float, norm: float, **options: Any) -> Analysed
     return analysed(root, "KernelInterpolation", found, options)
 
 
-def network(root: Path, error: float, regularized: float, filters: int, seed: int = 0) -> Analysed:
+def network(root: Path, error: float, regularized: float, filters: int, seed: int = 0) -> FinishedAnalysis:
     options = {"dataset": "CIFAR10", "l2": [0.0, "cross_validated"], "filters": filters, "seed": seed}
     found = [machine(error, 9.0, 50_000), machine(regularized, 5.0, 50_000, 0.01)]
     return analysed(root, "RandomConvInterpolation", {"filters": filters, "n": 50_000, "rows": found}, options)
 
 
-def analysed(root: Path, name: str, found: dict[str, Any], options: dict[str, Any]) -> Analysed:
+def analysed(root: Path, name: str, found: dict[str, Any], options: dict[str, Any]) -> FinishedAnalysis:
     folder = root / "analyses" / f"{name}-{len(list(root.glob('analyses/*')))}"
     folder.mkdir(parents=True)
     record = {"format": 1, "analysis_id": folder.name, "analysis": name, "options": options, "values": found}
     (folder / "record.json").write_text(json.dumps(record))
-    return Analysed.open(folder)
+    return FinishedAnalysis.open(folder)
 
 
-def results(found: list[Analysed], scale: str = "full") -> Results:
+def results(found: list[FinishedAnalysis], scale: str = "full") -> Results:
     return replace(Results.load(Experiment.load("table3", scale)), analyses=tuple(found))  # type: ignore[arg-type]
 
 
-def everything(root: Path) -> list[Analysed]:
+def everything(root: Path) -> list[FinishedAnalysis]:
     return [
         on_points(root, 0.0125, 110.0),
         on_points(root, 0.0130, 100.0, l2="cross_validated"),

@@ -12,7 +12,7 @@ from rethink.data.catalog import DATASETS
 from rethink.data.store import path_of
 from rethink.errors import UserError
 from rethink.report.artefacts import script, write
-from rethink.runs.analysis import Analysed
+from rethink.runs.analysis import FinishedAnalysis
 from rethink.runs.run import Run
 from rethink.sweep.experiment import Experiment
 from rethink.theorem1.analyses.expressivity import FiniteSampleExpressivity
@@ -34,7 +34,7 @@ def analysed(runs):
         before = set(runs.glob("analyses/*"))
         analyze(options)
         (folder,) = set(runs.glob("analyses/*")) - before
-        return Analysed.open(folder)
+        return FinishedAnalysis.open(folder)
 
     return analysed
 

@@ -13,7 +13,7 @@ from rethink.report.style import randomization_style
 from rethink.report.tables import Cell, Column, Table
 from rethink.report.verdicts import Quantity, Verdict, counted, extreme_by_seed
 from rethink.report.wording import sentence
-from rethink.runs.analysis import Analysed
+from rethink.runs.analysis import FinishedAnalysis
 
 _LABELS = ("TrueLabels", "RandomLabels")
 
@@ -38,7 +38,7 @@ class Case:
     data: str
     examples: int
     randomization: str
-    analyses: tuple[Analysed, ...]
+    analyses: tuple[FinishedAnalysis, ...]
 
     @property
     def data_name(self) -> str:
@@ -69,7 +69,7 @@ class Case:
 
 def rows(results: Results) -> list[Case]:
     """Those that were analysed, true labels first."""
-    analyses: dict[tuple[str, int, str], list[Analysed]] = {}
+    analyses: dict[tuple[str, int, str], list[FinishedAnalysis]] = {}
     for analysed in results.analysed("UniformStability"):
         run = results.run(analysed.runs[0])
         if run is not None:

@@ -10,7 +10,7 @@ from rethink.report.results import Results
 from rethink.report.rows import grouped
 from rethink.report.style import Style, randomization_style
 from rethink.report.verdicts import Verdict, counted
-from rethink.runs.analysis import Analysed
+from rethink.runs.analysis import FinishedAnalysis
 from rethink.runs.run import Run
 from rethink.runs.setting import Setting
 
@@ -23,7 +23,7 @@ class Look:
     """An analysis of one run, with the run."""
 
     run: Run
-    analysed: Analysed
+    analysed: FinishedAnalysis
 
     @property
     def values(self) -> dict[str, Any]:
@@ -37,7 +37,7 @@ class Network:
 
     architecture: str
     runs: Sequence[Run]
-    by_run: Mapping[tuple[str, str], Analysed]
+    by_run: Mapping[tuple[str, str], FinishedAnalysis]
     """By the class of the analysis and the run_id."""
 
     @property

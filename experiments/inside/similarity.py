@@ -15,7 +15,7 @@ from rethink.report.style import Style, level_style
 from rethink.report.tables import Cell, Column, Table
 from rethink.report.verdicts import Verdict, counted
 from rethink.report.wording import sentence
-from rethink.runs.analysis import Analysed
+from rethink.runs.analysis import FinishedAnalysis
 from rethink.runs.run import Run
 
 FINDING = """
@@ -146,7 +146,7 @@ def _kinds(pairs: Sequence[_Pair]) -> list[tuple[Style, list[_Pair]]]:
     return kinds
 
 
-def _pairs(results: Results, analysed: Analysed) -> list[_Pair]:
+def _pairs(results: Results, analysed: FinishedAnalysis) -> list[_Pair]:
     pairs = []
     for number, pair in enumerate(analysed.values["pairs"]):
         runs = [run for network in pair["networks"] if (run := results.run(network["run"])) is not None]

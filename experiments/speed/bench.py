@@ -273,9 +273,9 @@ def _bare_epoch(
     with torch.inference_mode(), _autocast(autocast):
         for split in evaluated:
             evaluation = Evaluation()
-            for some in torch.arange(len(split)).split(500):
-                logits = network(split.prepare(some))
-                evaluation.update(logits, split.labels[some], split.true_labels[some], split.corrupted[some])
+            for chunk in torch.arange(len(split)).split(500):
+                logits = network(split.prepare(chunk))
+                evaluation.update(logits, split.labels[chunk], split.true_labels[chunk], split.corrupted[chunk])
             evaluation.compute()
 
 

@@ -36,7 +36,7 @@ def turns(n: int, rounds: int) -> tuple[list[float], list[float]]:
     of_ours = predict(Gaussian(GAMMA), test, train, ours()).argmax(1)
     kernel = np.exp(-GAMMA * cdist(test.double().numpy(), train.double().numpy(), "sqeuclidean"))
     of_theirs = torch.from_numpy((kernel @ theirs()).argmax(1))
-    errors = [int(each.ne(examples.test_labels).sum()) for each in (of_ours, of_theirs)]
+    errors = [int(predicted.ne(examples.test_labels).sum()) for predicted in (of_ours, of_theirs)]
     assert errors[0] == errors[1], f"{errors} of the test images are wrong"
     pairs = [(_seconds(ours), _seconds(theirs)) for _ in range(rounds)]
     return [mine for mine, _ in pairs], [others for _, others in pairs]

@@ -9,7 +9,7 @@ from rethink.report.paper import PaperRow
 from rethink.report.paper import rows as paper_rows
 from rethink.report.results import Results
 from rethink.report.rows import grouped
-from rethink.runs.analysis import Analysed
+from rethink.runs.analysis import FinishedAnalysis
 
 TRUE, RANDOM = "true labels", "random labels"
 FILTERS = 32_000  # the paper's
@@ -110,7 +110,7 @@ def data_name(data: str) -> str:
     return "CIFAR-10" if data == "CIFAR10" else data
 
 
-def _machines(analysed: Analysed) -> list[Machine]:
+def _machines(analysed: FinishedAnalysis) -> list[Machine]:
     options, values = analysed.options, analysed.values
     if analysed.name == _ON_POINTS:
         place = str(options["dataset"]), _PREPROCESSING[str(options["features"])]

@@ -21,7 +21,7 @@ from rethink.report.style import SOLID, Dash, Style, level_style
 from rethink.report.tables import Cell, Column, Table
 from rethink.report.verdicts import Quantity, Verdict, at_most, counted
 from rethink.report.wording import sentence
-from rethink.runs.analysis import Analysed
+from rethink.runs.analysis import FinishedAnalysis
 
 ANALYSIS = "ImplicitRegularization"
 ARRIVED = 1e-3  # of the norm of the minimum-norm interpolant: an algorithm has arrived where it converges to
@@ -56,7 +56,7 @@ class Problem:
 
     data: str
     labels: str
-    analyses: Sequence[Analysed]
+    analyses: Sequence[FinishedAnalysis]
 
     @property
     def name(self) -> str:
@@ -115,7 +115,7 @@ def verdicts(problems: Sequence[Problem], missing: Sequence[str]) -> list[Verdic
     ]
 
 
-def _by_plan(problems: Sequence[Problem]) -> list[tuple[Analysed, str]]:
+def _by_plan(problems: Sequence[Problem]) -> list[tuple[FinishedAnalysis, str]]:
     return [
         (analysed, f"{problem.name}, seed {analysed.seed}") for problem in problems for analysed in problem.analyses
     ]
@@ -257,7 +257,7 @@ def _hessian(problem: Problem, loss: str) -> list[Cell]:
     ]
 
 
-def _difference(analysed: Analysed, loss: str) -> float:
+def _difference(analysed: FinishedAnalysis, loss: str) -> float:
     """The largest between the Hessian at the minimum-norm interpolant and at another solution, relative."""
     differences = analysed.values["hessian"][loss]["differences"]
     return float(max(value for name, value in differences.items() if name != "at zero"))

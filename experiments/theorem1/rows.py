@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from rethink.report.estimates import Estimate
 from rethink.report.results import Results
 from rethink.report.rows import grouped
-from rethink.runs.analysis import Analysed
+from rethink.runs.analysis import FinishedAnalysis
 from rethink.runs.run import Run
 
 TARGETS = {"random_labels": "random labels", "real_values": "real values"}
@@ -20,7 +20,7 @@ class Construction:
     targets: str
     depth: int
     n: int
-    analyses: Sequence[Analysed]
+    analyses: Sequence[FinishedAnalysis]
 
     @property
     def deep(self) -> bool:

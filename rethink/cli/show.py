@@ -14,8 +14,8 @@ from typing import Any
 from rethink.cli import show_run
 from rethink.cli.arguments import Parser, report_damage
 from rethink.errors import UserError
-from rethink.runs import findings
-from rethink.runs.analysis import Analysed, analyses_folder
+from rethink.runs import analysis_display
+from rethink.runs.analysis import FinishedAnalysis, analyses_folder
 from rethink.runs.run import Run, runs_folder
 from rethink.runs.selection import Selection
 from rethink.runs.setting import Setting
@@ -55,14 +55,14 @@ def main(args: list[str]) -> None:
     root = runs_folder(options.runs)
     analyses = sorted(path.parent for path in analyses_folder(root).glob("*/record.json"))
     if options.analyses and not options.words:
-        report_damage(findings.show_all(analyses))
+        report_damage(analysis_display.show_all(analyses))
         return
     name = options.words[0] if len(options.words) == 1 else ""
     if name and (matches := [folder for folder in analyses if _means(name, folder)]):
         if options.json:
-            print(json.dumps(Analysed.open(matches[0]).record, indent=2))
+            print(json.dumps(FinishedAnalysis.open(matches[0]).record, indent=2))
         else:
-            findings.show(matches[0])
+            analysis_display.show(matches[0])
         return
     named = [find(word, root) for word in options.words if _is_run(word, root)]
     if named and len(named) < len(options.words):
@@ -187,8 +187,8 @@ def _read(folders: Iterable[Path], read: Callable[[Path], Any], damage: list[str
         try:
             yield read(folder)
         except (UserError, AttributeError, KeyError, TypeError, ValueError) as error:
-            known = isinstance(error, UserError)
-            damage.append(str(error) if known else f"{folder}: damaged ({type(error).__name__}: {error}).")
+            for_a_person = isinstance(error, UserError)
+            damage.append(str(error) if for_a_person else f"{folder}: damaged ({type(error).__name__}: {error}).")
 
 
 def _table(folders: Sequence[Path], width: int, wide: bool, damage: list[str]) -> Iterable[str]:

@@ -60,8 +60,8 @@ def read_image(path: Path, side: int) -> tuple[NDArray[np.uint8], float]:
             image.draft(None, (side, side))
             square = _rgb(image).resize((side, side), Image.Resampling.BILINEAR)
     except _UNDECODABLE as error:
-        said = getattr(error, "strerror", None) or str(error).partition(f" {str(path)!r}")[0]
-        raise DamagedImage(path, said or type(error).__name__) from error
+        reason = getattr(error, "strerror", None) or str(error).partition(f" {str(path)!r}")[0]
+        raise DamagedImage(path, reason or type(error).__name__) from error
     if orientation in _UPRIGHT:
         square = square.transpose(_UPRIGHT[orientation])
         if orientation >= 5:

@@ -168,7 +168,7 @@ class ImageFolder(ImageDataModule):
         labels = [torch.from_numpy(part.labels) for part in (train, test)]
         readers = [partial(read_squares, part, self.stored_size) for part in (train, test)]
         if self.packed:
-            readers = [partial(one.read, part.origin) for one, part in zip(self.packed, (train, test), strict=True)]
+            readers = [partial(pack.read, part.origin) for pack, part in zip(self.packed, (train, test), strict=True)]
         return Streams(readers[0], labels[0], readers[1], labels[1], fingerprint, self.workers)
 
     @property

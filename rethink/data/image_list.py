@@ -130,9 +130,9 @@ def list_folder(place: Path, kept_in: Path) -> tuple[ImageList, ImageList]:
     train, test = (kept_list(part, kept_in) for part in (place / "train", evaluated))
     if train.classes != test.classes:
         only = [
-            f"only {one.folder} has {', '.join(sorted(set(one.classes) - set(other.classes))[:3])}"
-            for one, other in ((train, test), (test, train))
-            if set(one.classes) - set(other.classes)
+            f"only {part.folder} has {', '.join(sorted(set(part.classes) - set(other.classes))[:3])}"
+            for part, other in ((train, test), (test, train))
+            if set(part.classes) - set(other.classes)
         ]
         raise UserError(f"The classes differ: {'; '.join(only)}. Both need the same class folders.")
     return train, test

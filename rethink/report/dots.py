@@ -31,19 +31,19 @@ def abbreviated(name: str) -> str:
 def dots(
     title: str,
     y_label: str,
-    found: Sequence[Dot],
+    marks: Sequence[Dot],
     interval: bool = False,
     limits: tuple[float | None, float | None] = (None, None),
     reference: tuple[float, str] | None = None,
 ) -> Panel:
     """A value for each row of a table, one under the other; with `interval` ± is the 95 % interval, else the s.d."""
     series = []
-    for style in {dot.style.label: dot.style for dot in found}.values():
-        here = [(x, dot) for x, dot in enumerate(found) if dot.style.label == style.label]
+    for style in {dot.style.label: dot.style for dot in marks}.values():
+        here = [(x, dot) for x, dot in enumerate(marks) if dot.style.label == style.label]
         paper = [(x, dot.paper) for x, dot in here if dot.paper is not None]
         series.append(Series.paper(style, [x for x, _ in paper], [y for _, y in paper]))
         series.append(Series.estimates(style, [(x, dot.ours) for x, dot in here], interval))
-    return Panel(title, "", y_label, series, limits, reference, [dot.row for dot in found])
+    return Panel(title, "", y_label, series, limits, reference, [dot.row for dot in marks])
 
 
 def height(panel: Panel) -> float:

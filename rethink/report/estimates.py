@@ -30,8 +30,8 @@ class Estimate:
     @classmethod
     def of(cls, values: Sequence[float | None], censored: bool = False) -> Self | None:
         """Of the values that were measured; None where none was."""
-        known = tuple(value for value in values if value is not None and math.isfinite(value))
-        return cls(known, censored) if known else None
+        measured = tuple(value for value in values if value is not None and math.isfinite(value))
+        return cls(measured, censored) if measured else None
 
     @classmethod
     def paired(cls, of: Mapping[int, float], over: Mapping[int, float]) -> Self | None:

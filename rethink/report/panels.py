@@ -47,20 +47,20 @@ class Series:
         cls, style: Style, points: Sequence[tuple[float, Estimate | None]], interval: bool = False
     ) -> "Series":
         """Mean ± s.d. over seeds, or with its 95 % interval, at the points that have a value; no line over others."""
-        known = [(x, estimate) for x, estimate in points if estimate is not None]
+        measured = [(x, estimate) for x, estimate in points if estimate is not None]
         there = [place for place, (_, estimate) in enumerate(points) if estimate is not None]
-        widths = [(estimate.interval if interval else estimate.sd) or 0.0 for _, estimate in known]
-        counts = {estimate.n for _, estimate in known}
+        widths = [(estimate.interval if interval else estimate.sd) or 0.0 for _, estimate in measured]
+        counts = {estimate.n for _, estimate in measured}
         return cls(
             style.label,
-            [x for x, _ in known],
-            [estimate.mean for _, estimate in known],
+            [x for x, _ in measured],
+            [estimate.mean for _, estimate in measured],
             style.color,
             style.dash,
             style.marker,
             spread=widths if counts - {1} else (),
             n=counts.pop() if len(counts) == 1 else 0,
-            censored=[estimate.censored for _, estimate in known],
+            censored=[estimate.censored for _, estimate in measured],
             band="mean and 95 % interval" if interval else "mean ± s.d.",
             gaps=[place for place in range(1, len(there)) if there[place] - there[place - 1] > 1],
         )

@@ -3,38 +3,39 @@
 from collections.abc import Sequence
 from typing import Any
 
-from rethink.runs.analysis import Analysed
+from rethink.runs.analysis import FinishedAnalysis
 from rethink.runs.run import Run
 
 # What should be one and the same among runs that are compared, and what a reader calls it.
 _ALIKE = {"precision": "precisions", "engine": "engines"}
 
 
-def provenance(runs: Sequence[Run], analyses: Sequence[Analysed] = ()) -> dict[str, Any]:
+def provenance(runs: Sequence[Run], analyses: Sequence[FinishedAnalysis] = ()) -> dict[str, Any]:
     """For provenance.json: per run its environment, the digests of what it saw, and how long it took.
 
     Per analysis the same, without digests.
     """
-    return {
+    of_runs = {
         run.run_id: {
             "environment": run.environment,
             "digests": run.record["data"].get("digests", {}),
             "durations": run.record.get("durations", {}),
         }
-        for run in sorted(runs, key=lambda run: run.run_id)
-    } | {
-        each.analysis_id: {
-            "environment": each.environment,
-            "durations": each.record.get("durations", {}) | dict(each.values.get("seconds", {})),
+        for run in runs
+    }
+    return of_runs | {
+        analysis.analysis_id: {
+            "environment": analysis.environment,
+            "durations": analysis.record.get("durations", {}) | dict(analysis.values.get("seconds", {})),
         }
-        for each in sorted(analyses, key=lambda each: each.analysis_id)
+        for analysis in analyses
     }
 
 
-def summary(runs: Sequence[Run], analyses: Sequence[Analysed] = ()) -> list[tuple[str, str]]:
+def summary(runs: Sequence[Run], analyses: Sequence[FinishedAnalysis] = ()) -> list[tuple[str, str]]:
     """For the page's foot: what they have in common or between them, without dates and durations."""
     versions: dict[str, set[str]] = {}
-    every: list[Run | Analysed] = [*runs, *analyses]
+    every: list[Run | FinishedAnalysis] = [*runs, *analyses]
     for run in every:
         for package, version in run.environment.get("versions", {}).items():
             versions.setdefault(package, set()).add(str(version))
@@ -44,7 +45,7 @@ def summary(runs: Sequence[Run], analyses: Sequence[Analysed] = ()) -> list[tupl
         ("engine", _distinct(runs, "engine")),
         ("threads", _distinct(every, "threads")),
         ("processes", _distinct(runs, "world_size")),
-        ("versions", [f"{name} {' / '.join(sorted(found))}" for name, found in sorted(versions.items())]),
+        ("versions", [f"{name} {' / '.join(sorted(of_package))}" for name, of_package in sorted(versions.items())]),
         ("git commit", _distinct(every, "git_commit")),
         ("runs", [f"{len(runs)}, each with its identity in the runs.csv of its artefact"] if runs else []),
         ("analyses", [f"{len(analyses)}, each in the analyses.csv of its artefact"] if analyses else []),
@@ -55,11 +56,11 @@ def summary(runs: Sequence[Run], analyses: Sequence[Analysed] = ()) -> list[tupl
 def mixtures(runs: Sequence[Run]) -> list[str]:
     """A note for each thing that differs among these runs and can change a result."""
     return [
-        f"These runs mix {plural}: {', '.join(found)}."
+        f"These runs mix {plural}: {', '.join(values)}."
         for key, plural in _ALIKE.items()
-        if len(found := _distinct(runs, key)) > 1
+        if len(values := _distinct(runs, key)) > 1
     ]
 
 
-def _distinct(runs: Sequence[Run | Analysed], key: str) -> list[str]:
+def _distinct(runs: Sequence[Run | FinishedAnalysis], key: str) -> list[str]:
     return sorted({str(run.environment[key]) for run in runs if run.environment.get(key) is not None})

@@ -17,7 +17,7 @@ from rethink.report.rows import Row
 from rethink.report.tables import Table
 from rethink.report.verdicts import Verdict
 from rethink.report.wording import run_name, setting_name
-from rethink.runs.analysis import Analysed
+from rethink.runs.analysis import FinishedAnalysis
 from rethink.runs.run import Run
 from rethink.runs.setting import Setting, by_setting
 from rethink.sweep.experiment import Experiment
@@ -39,7 +39,7 @@ class Results:
     rule: str = FIT
     """When a training set counts as fitted: any rule that the records have."""
     planned_analyses: tuple[PlannedAnalysis, ...] = ()
-    analyses: tuple[Analysed, ...] = ()
+    analyses: tuple[FinishedAnalysis, ...] = ()
     damaged: tuple[str, ...] = ()
     """Those of the problems that are records which cannot be read."""
 
@@ -49,7 +49,7 @@ class Results:
         planned = plan(experiment)
         problems = [*planned.refused]
         runs = _read(planned.runs, Run.open, problems)
-        analyses = _read(planned.analyses, Analysed.open, problems)
+        analyses = _read(planned.analyses, FinishedAnalysis.open, problems)
         damaged = tuple(problems[len(planned.refused) :])
         return cls(
             experiment, planned.runs, tuple(runs), tuple(problems), rule, planned.analyses, tuple(analyses), damaged
@@ -89,7 +89,7 @@ class Results:
         """A finished run by its run_id."""
         return next((run for run in self.runs if run.run_id == run_id), None)
 
-    def analysed(self, name: str, **options: Any) -> list[Analysed]:
+    def analysed(self, name: str, **options: Any) -> list[FinishedAnalysis]:
         """The finished analyses of a class with these values of options, one per seed where the rest is fixed."""
         return [analysis for analysis in self.analyses if analysis.name == name and analysis.matches(**options)]
 

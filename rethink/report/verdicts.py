@@ -90,13 +90,14 @@ def ordered(trend: str, quantities: Sequence[Named]) -> Verdict:
     """The quantities rise in the order given; partly so if the first is least and the last is largest."""
     if absent := [name for name, quantity in quantities if quantity is None]:
         return Verdict(trend, "cannot tell", f"Missing: {', '.join(absent)}.")
-    known = [(name, quantity) for name, quantity in quantities if quantity is not None]
-    outcome = _all_precede([quantity for _, quantity in known])
+    there = [(name, quantity) for name, quantity in quantities if quantity is not None]
+    answer = in_order([quantity for _, quantity in there])
+    outcome: Outcome = "cannot tell" if answer is None else "shown" if answer else "not shown"
     if outcome == "not shown":
-        (_, first), *_, (_, last) = known
-        ends = [first.precedes(q) for _, q in known[1:]] + [q.precedes(last) for _, q in known[:-1]]
+        (_, first), *_, (_, last) = there
+        ends = [first.precedes(q) for _, q in there[1:]] + [q.precedes(last) for _, q in there[:-1]]
         outcome = "partly shown" if all(ends) else "not shown"
-    here = sorted(known, key=lambda pair: (pair[1].value, pair[1].censored))
+    here = sorted(there, key=lambda pair: (pair[1].value, pair[1].censored))
     chain = here[0][0] + f" ({here[0][1]})"
     for (_, before), (name, quantity) in pairwise(here):
         chain += f" {'<' if before.alone().precedes(quantity.alone()) else '='} {name} ({quantity})"
@@ -115,12 +116,12 @@ def rising(
     absent = [f"p = {level:g}" for level, quantity in by_level if quantity is None]
     if len(by_level) < 2 or by_level[0][1] is None or by_level[-1][1] is None:
         return Verdict(trend, "cannot tell", f"Missing: {_listed(absent) or 'other levels'}.")
-    known = [(level, quantity) for level, quantity in by_level if quantity is not None]
-    (start, first), *_, (end, last) = known
+    there = [(level, quantity) for level, quantity in by_level if quantity is not None]
+    (start, first), *_, (end, last) = there
     # a <= b + tolerance, for a censored b too: not (b + tolerance < a)
     falls = [
         f"{low:g} to {high:g}"
-        for (low, before), (high, after) in pairwise(known)
+        for (low, before), (high, after) in pairwise(there)
         if after.alone(tolerance).precedes(before.alone())
     ]
     rises = first.precedes(replace(last, value=last.value - tolerance))
@@ -141,14 +142,14 @@ def at_most(trend: str, quantities: Sequence[Named], bound: float, missing: Sequ
     One that is missing, or censored and under it, or whose interval reaches across, leaves the question open.
     """
     absent = [*(name for name, quantity in quantities if quantity is None), *missing]
-    known = [(name, quantity) for name, quantity in quantities if quantity is not None]
-    if not known:
+    there = [(name, quantity) for name, quantity in quantities if quantity is not None]
+    if not there:
         return Verdict(trend, "cannot tell", "No such run.")
-    detail = "Here: " + ", ".join(f"{quantity} ({name})" for name, quantity in known) + "."
+    detail = "Here: " + ", ".join(f"{quantity} ({name})" for name, quantity in there) + "."
     detail += f" Missing: {_listed(absent)}." if absent else ""
-    if any(quantity.value - quantity.half > bound for _, quantity in known):
+    if any(quantity.value - quantity.half > bound for _, quantity in there):
         return Verdict(trend, "not shown", detail)
-    open_ = absent or any(quantity.censored or quantity.value + quantity.half > bound for _, quantity in known)
+    open_ = absent or any(quantity.censored or quantity.value + quantity.half > bound for _, quantity in there)
     return Verdict(trend, "cannot tell" if open_ else "shown", detail)
 
 
@@ -205,17 +206,17 @@ def in_order(quantities: Sequence[Quantity]) -> bool | None:
 
 def summary(verdicts: Sequence[Verdict]) -> str:
     """In a sentence, whether a claim is borne out by the trends that were judged."""
-    if all(verdict.outcome == "cannot tell" for verdict in verdicts):
+    outcomes = [verdict.outcome for verdict in verdicts]
+    if all(outcome == "cannot tell" for outcome in outcomes):
         return "There are too few runs to tell whether that bears the claim out."
-    shown = sum(verdict.outcome == "shown" for verdict in verdicts)
-    which = "it" if len(verdicts) == 1 else f"all {len(verdicts)} trends"
-    if shown == len(verdicts):
-        return f"That bears the claim out: {which} judged below " + ("is shown." if which == "it" else "are shown.")
-    said = f"Of the {len(verdicts)} trends judged below {shown or 'none'} {'are' if shown > 1 else 'is'} shown"
+    if all(outcome == "shown" for outcome in outcomes):
+        which = "it judged below is" if len(verdicts) == 1 else f"all {len(verdicts)} trends judged below are"
+        return f"That bears the claim out: {which} shown."
+    shown = outcomes.count("shown")
+    text = f"Of the {len(verdicts)} trends judged below {shown or 'none'} {'are' if shown > 1 else 'is'} shown"
     for outcome, words in (("partly shown", "partly"), ("not shown", "not"), ("cannot tell", "cannot be told yet")):
-        if number := sum(verdict.outcome == outcome for verdict in verdicts):
-            said += f", {number} {words}"
-    return said + "."
+        text += f", {outcomes.count(outcome)} {words}" if outcome in outcomes else ""
+    return text + "."
 
 
 def agreeing(
@@ -270,11 +271,6 @@ def _range(accuracy: Estimate) -> str:
 def sampling_error(error: float, examples: int) -> float:
     """Two standard deviations of the difference of two test errors near `error`, each on so many images."""
     return 2 * math.sqrt(2 * error * (1 - error) / examples)
-
-
-def _all_precede(quantities: Sequence[Quantity]) -> Outcome:
-    answer = in_order(quantities)
-    return "cannot tell" if answer is None else "shown" if answer else "not shown"
 
 
 def _listed(names: Sequence[str], at_most: int = 4) -> str:

@@ -24,8 +24,8 @@ from rethink.files import files_digest, write_archive, write_json
 from rethink.running.messages import Parser, root_cause
 from rethink.running.wings import find_analyses
 from rethink.runs.analysis import ARRAYS, analyses_folder
+from rethink.runs.analysis_display import show
 from rethink.runs.environment import surroundings
-from rethink.runs.findings import show
 from rethink.runs.identity import analysis_id
 from rethink.runs.reading import FORMAT
 
@@ -102,9 +102,9 @@ def _analyse(analysis: Analysis, options: dict[str, Any], folder: Path) -> None:
     partial = folder / "partial"
     partial.mkdir(exist_ok=True)
     with Console(stderr=True).status("") as status:
-        findings = analysis.analyse(Context(partial, _progress(status)))
-    if findings.arrays:
-        write_archive(folder / ARRAYS, lambda file: np.savez_compressed(file, allow_pickle=False, **findings.arrays))
+        result = analysis.analyse(Context(partial, _progress(status)))
+    if result.arrays:
+        write_archive(folder / ARRAYS, lambda file: np.savez_compressed(file, allow_pickle=False, **result.arrays))
     device = torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
     record = {
         "format": FORMAT,
@@ -112,7 +112,7 @@ def _analyse(analysis: Analysis, options: dict[str, Any], folder: Path) -> None:
         "analysis": type(analysis).__name__,
         "version": analysis.version,
         "options": options,
-        "values": finite(_without_numpy(dict(findings.values))),
+        "values": finite(_without_numpy(dict(result.values))),
         "durations": {"seconds/total": time.perf_counter() - began},
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "environment": surroundings(device),

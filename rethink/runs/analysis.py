@@ -30,7 +30,7 @@ def analyses_folder(chosen: Path | str | None = None) -> Path:
 
 
 @dataclass(frozen=True)
-class Analysed:
+class FinishedAnalysis:
     """One finished analysis: `record` is record.json."""
 
     path: Path

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rethink.errors import UserError
 from rethink.files import Damaged, verify_files, write_bytes, write_text
-from rethink.runs.analysis import ARRAYS, Analysed
+from rethink.runs.analysis import ARRAYS, FinishedAnalysis
 from rethink.runs.reading import with_remedy
 from rethink.runs.run import Run
 
@@ -64,4 +64,4 @@ def verify_record(root: Path, record: Path) -> None:
         raise Damaged(f"{root / record}: {root / SUMS} says nothing of it. {remedy}")
     with with_remedy(remedy):
         verify_files(root / record, digests)
-        (Analysed if record.parts[0] == "analyses" else Run).open(root / record)
+        (FinishedAnalysis if record.parts[0] == "analyses" else Run).open(root / record)

@@ -144,9 +144,9 @@ def names(root: Path = EXPERIMENTS) -> list[str]:
 def _path(name: str, root: Path) -> Path:
     path = root / name / "sweep.yaml"
     if not path.is_file():
-        found = names(root)
-        hint = did_you_mean(name, found)
-        where = f"there are {', '.join(found)}" if found else f"none in {root}/ of this folder"
+        there = names(root)
+        hint = did_you_mean(name, there)
+        where = f"there are {', '.join(there)}" if there else f"none in {root}/ of this folder"
         raise UserError(f"there is no experiment {name!r}: {where}.{hint}")
     return path
 
@@ -194,14 +194,14 @@ def _check_grids(path: Path, where: str, group: dict[str, Any]) -> None:
                 raise UserError(f"{path}: grid {key} {where} is {values!r}, and not a list of values.")
 
 
-def _check_keys(path: Path, where: str, spec: Any, known: Mapping[str, type]) -> None:
+def _check_keys(path: Path, where: str, spec: Any, keys: Mapping[str, type]) -> None:
     """That these keys are known, and their values of the right kind."""
     if not isinstance(spec, dict):
-        raise UserError(f"{path}: {spec!r}{where} has no keys. Known: {', '.join(sorted(known))}.")
+        raise UserError(f"{path}: {spec!r}{where} has no keys. Known: {', '.join(sorted(keys))}.")
     for key, value in spec.items():
-        specification.check_key(path, key, known, where)
-        if not isinstance(value, known[key]):
-            raise UserError(f"{path}: {key}{where} is {value!r}, and not {_SPOKEN[known[key]]}.")
+        specification.check_key(path, key, keys, where)
+        if not isinstance(value, keys[key]):
+            raise UserError(f"{path}: {key}{where} is {value!r}, and not {_SPOKEN[keys[key]]}.")
 
 
 def _at(spec: dict[str, Any], scale: Scale) -> dict[str, Any]:

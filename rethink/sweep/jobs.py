@@ -9,7 +9,7 @@ from typing import Literal
 from rethink.cluster.lease import holder
 from rethink.errors import UserError
 from rethink.files import Damaged
-from rethink.runs.analysis import Analysed, analyses_folder
+from rethink.runs.analysis import FinishedAnalysis, analyses_folder
 from rethink.runs.run import Run, runs_folder
 from rethink.runs.setting import Setting
 from rethink.runs.weights import final_weights, lacks_weights
@@ -184,8 +184,8 @@ class PlannedAnalysis(Job):
     def label(self) -> str:
         name, *options = self.arguments
         pairs = dict(zip(options[::2], options[1::2], strict=True))
-        said = [f"{option[2:].replace('_', ' ')} {value}" for option, value in pairs.items() if option != "--runs"]
-        return ", ".join([name, *([f"of {self.of}"] if self.of else []), *said])
+        words = [f"{option[2:].replace('_', ' ')} {value}" for option, value in pairs.items() if option != "--runs"]
+        return ", ".join([name, *([f"of {self.of}"] if self.of else []), *words])
 
     @property
     def kind(self) -> str:
@@ -194,8 +194,8 @@ class PlannedAnalysis(Job):
     def _begun(self) -> bool:
         return (self.folder / "partial").exists()
 
-    def _open(self) -> Analysed:
-        return Analysed.open(self.folder)
+    def _open(self) -> FinishedAnalysis:
+        return FinishedAnalysis.open(self.folder)
 
 
 def _has_record(folder: Path) -> bool:

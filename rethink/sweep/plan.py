@@ -31,13 +31,13 @@ class Plan:
     def of(cls, plans: Sequence["Plan"]) -> Self:
         """Several as one, each run and each analysis once."""
         runs: dict[str, PlannedRun] = {}
-        for run in (run for each in plans for run in each.runs):
-            known = runs.setdefault(run.run_id, run)
-            runs[run.run_id] = replace(known, needed=known.needed or run.needed)
+        for run in (run for plan in plans for run in plan.runs):
+            first = runs.setdefault(run.run_id, run)
+            runs[run.run_id] = replace(first, needed=first.needed or run.needed)
         analyses: dict[str, PlannedAnalysis] = {}
-        for analysis in (analysis for each in plans for analysis in each.analyses):
+        for analysis in (analysis for plan in plans for analysis in plan.analyses):
             analyses.setdefault(analysis.analysis_id, analysis)
-        refused = tuple(dict.fromkeys(line for each in plans for line in each.refused))
+        refused = tuple(dict.fromkeys(line for plan in plans for line in plan.refused))
         return cls(tuple(runs.values()), refused, tuple(analyses.values()))
 
     @property
@@ -68,40 +68,40 @@ def plan(experiment: Experiment) -> Plan:
     chosen = Plan.of([Plan(tuple(runs))]).only(experiment.only)
     analyses = _analyses(where, experiment.analyses, chosen.runs, refused)
     needed = {folder for job in (*chosen.runs, *analyses) for folder in job.needs}
-    found = tuple(replace(run, needed=run.folder in needed) for run in chosen.runs)
-    return Plan.of([Plan(found, tuple(refused), tuple(analyses))])
+    planned = tuple(replace(run, needed=run.folder in needed) for run in chosen.runs)
+    return Plan.of([Plan(planned, tuple(refused), tuple(analyses))])
 
 
 def _runs(where: Path, wanted: Sequence[Arguments], refused: list[str]) -> list[PlannedRun]:
     """The runs in their order; those that refer to others by `run(TEXT)` are known when those are."""
-    found = _identified(where, {each: each for each in wanted if not _refers(each)}, refused)
+    runs = _identified(where, {arguments: arguments for arguments in wanted if not _refers(arguments)}, refused)
     resolved: dict[Arguments, Arguments] = {}
     needs: dict[Arguments, tuple[Path, ...]] = {}
     for arguments in wanted:
         if _refers(arguments):
             try:
-                resolved[arguments], needs[arguments] = _resolve(arguments, list(found.values()))
+                resolved[arguments], needs[arguments] = _resolve(arguments, list(runs.values()))
             except UserError as error:
                 refused.append(f"{where}: {error}")
     for arguments, run in _identified(where, resolved, refused).items():
-        found[arguments] = replace(run, needs=needs[arguments])
-    return [found[arguments] for arguments in wanted if arguments in found]
+        runs[arguments] = replace(run, needs=needs[arguments])
+    return [runs[arguments] for arguments in wanted if arguments in runs]
 
 
 def _identified(where: Path, wanted: Mapping[Arguments, Arguments], refused: list[str]) -> dict[Arguments, PlannedRun]:
     """As written -> the run that these arguments are; what is refused is noted."""
     answers = identities(tuple(("fit", *arguments) for arguments in wanted.values()))
-    found = {}
+    runs = {}
     for (written, arguments), answer in zip(wanted.items(), answers, strict=True):
         if "error" in answer:
             refused.append(f"{where}: {answer['error']}")
         else:
             parts = answer["parts"]
             epochs, kept = parts["budget"]["max_epochs"], tuple(parts["budget"].get("keep_epochs", ()))
-            found[written] = PlannedRun(
+            runs[written] = PlannedRun(
                 answer["id"], arguments, Setting.of(parts["identity"], parts["resolved"]), epochs, keep_epochs=kept
             )
-    return found
+    return runs
 
 
 def _refers(arguments: Arguments) -> bool:
@@ -116,9 +116,9 @@ def _resolve(arguments: Arguments, runs: Sequence[PlannedRun]) -> tuple[Argument
         if match := _REFERENCE.fullmatch(word):
             meant = [run for run in runs if run.setting.seed == seed and match[1].lower() in run.label.lower()]
             if len(meant) != 1:
-                found = "; ".join(run.label for run in meant) or "none"
+                labels = "; ".join(run.label for run in meant) or "none"
                 raise UserError(
-                    f"{word} is to be one run of seed {seed} with this in its description, and is: {found}."
+                    f"{word} is to be one run of seed {seed} with this in its description, and is: {labels}."
                 )
             word = meant[0].run_id
             needs.append(meant[0].folder)
@@ -132,13 +132,13 @@ def _analyses(
     """Each analysis of data, and of the runs that it is of."""
     wanted = [(*_of(spec, group), group) for spec in specs for group in _groups(spec, runs)]
     answers = identities(tuple(("analyze", *arguments) for arguments, _, _ in wanted))
-    found = []
+    analyses = []
     for (arguments, of, group), answer in zip(wanted, answers, strict=True):
         if "error" in answer:
             refused.append(f"{where}: {answer['error']}")
         else:
-            found.append(PlannedAnalysis(answer["id"], arguments, of, tuple(run.folder for run in group)))
-    return found
+            analyses.append(PlannedAnalysis(answer["id"], arguments, of, tuple(run.folder for run in group)))
+    return analyses
 
 
 def _groups(spec: AnalysisSpec, runs: Sequence[PlannedRun]) -> list[list[PlannedRun]]:

@@ -28,9 +28,9 @@ def read(path: Path, such_as: str, *, may_be_empty: bool = False) -> dict[str, A
     return spec
 
 
-def check_key(path: Path, key: Any, known: Iterable[str], where: str = "") -> None:
+def check_key(path: Path, key: Any, keys: Iterable[str], where: str = "") -> None:
     """That a key is known, with the nearest one in the message if it is not."""
-    names = sorted(known)
+    names = sorted(keys)
     if key not in names:
         hint = did_you_mean(str(key), names)
         raise UserError(f"{path}: unknown key {key!r}{where}.{hint} Known: {', '.join(names)}.")

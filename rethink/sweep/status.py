@@ -51,14 +51,14 @@ class Progress:
 
 def progress(runs: Sequence[Job], previous: Mapping[str, Progress] | None = None) -> dict[str, Progress]:
     """run_id -> progress. A run that was done stays done, so that a display need not read it again."""
-    known = previous or {}
-    ended = {run_id: state for run_id, state in known.items() if state.state in ("done", "damaged")}
+    before = previous or {}
+    ended = {run_id: state for run_id, state in before.items() if state.state in ("done", "damaged")}
     states = ended | {run.id: _progress(run) for run in runs if run.id not in ended}
     idle = [run for run in runs if states[run.id].state in ("missing", "interrupted", "failed")]
     try:
         queued = slurm_array.queued(run.folder for run in idle)
     except UserError:  # SLURM does not answer: what was queued still is
-        queued = {run.folder for run in idle if run.id in known and known[run.id].state == "queued"}
+        queued = {run.folder for run in idle if run.id in before and before[run.id].state == "queued"}
     for run in idle:
         if run.folder in queued:
             states[run.id] = replace(states[run.id], state="queued", error="")

@@ -9,12 +9,12 @@ from rich.console import Console
 from rich.table import Table
 
 from rethink.errors import UserError
-from rethink.runs.analysis import Analysed
+from rethink.runs.analysis import FinishedAnalysis
 
 
 def show(folder: Path) -> None:
     """Prints an analysis: its options, what it found that fits a line, and how many of the rest there are."""
-    analysed = Analysed.open(folder)
+    analysed = FinishedAnalysis.open(folder)
     print(f"{analysed.name} {analysed.analysis_id}")
     options = {name: _short(value) for name, value in analysed.options.items() if value is not None}
     print("  options: " + ", ".join(f"{name} {value}" for name, value in options.items()))
@@ -36,7 +36,7 @@ def show_all(folders: Sequence[Path]) -> list[str]:
         table.add_column(name, overflow="fold")
     for folder in folders:
         try:
-            analysed = Analysed.open(folder)
+            analysed = FinishedAnalysis.open(folder)
         except UserError as error:
             damage.append(str(error))
             table.add_row(folder.name, "damaged", "")
