@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jinja2 import UndefinedError
 from mini_records import results_of, write_level, write_run
 
 from rethink.cli import publish, restore
@@ -17,7 +18,7 @@ from rethink.report import artefacts, publication
 from rethink.report.page import Artefact
 from rethink.report.randomizations import FIVE
 from rethink.report.results import Results
-from rethink.report.wording import evaluations, rule_words
+from rethink.report.wording import evaluations, rule_words, sentence
 from rethink.runs.published import write_sums
 from rethink.runs.rules import Rule
 from rethink.runs.run import Run, find_runs
@@ -271,41 +272,40 @@ def test_what_was_published_from_more_records_is_left_alone_and_what_has_none_is
     assert len((tmp_path / "fig1b" / "results" / "runs.csv").read_text().splitlines()) == len(rich.splitlines()) - 2
 
 
-@pytest.mark.parametrize("name", ["record.json", "history.csv", "config.yaml", "SHA256SUMS"])
-def test_a_damaged_published_record_is_named_and_not_restored(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.fixture
+def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Run]:
+    """Runs of Figure 1b whose records are in `records`; `elsewhere` is to get them, and is not there yet."""
     runs = corrupted(tmp_path / "runs")
     published_to(tmp_path, monkeypatch)
     (tmp_path / "fig1b").mkdir()
     monkeypatch.setattr(publish.Results, "load", lambda experiment: results_of("fig1b", runs))
     publish.main(["fig1b"])
-    elsewhere = tmp_path / "elsewhere"
-    monkeypatch.setenv("RETHINK_RUNS", str(elsewhere))
-    records = tmp_path / "records"
-    file = records / name if name == "SHA256SUMS" else records / runs[0].run_id / name
+    monkeypatch.setenv("RETHINK_RUNS", str(tmp_path / "elsewhere"))
+    return runs
+
+
+@pytest.mark.parametrize("name", ["record.json", "history.csv", "config.yaml", "SHA256SUMS"])
+def test_a_damaged_published_record_is_named_and_not_restored(
+    name: str, tmp_path: Path, published: list[Run], capsys: pytest.CaptureFixture[str]
+) -> None:
+    records, elsewhere = tmp_path / "records", tmp_path / "elsewhere"
+    file = records / name if name == "SHA256SUMS" else records / published[0].run_id / name
     file.write_bytes(b"x" + file.read_bytes())
     with pytest.raises(SystemExit) as exit:
         restore.main([])
     assert exit.value.code == 1
     output, errors = capsys.readouterr()
-    assert f"{len(runs) - 1} published runs and analyses restored" in output
+    assert f"{len(published) - 1} published runs and analyses restored" in output
     assert "damaged" in errors
     assert "git checkout" in errors
-    assert len(list(elsewhere.glob("*/record.json"))) == len(runs) - 1
+    assert len(list(elsewhere.glob("*/record.json"))) == len(published) - 1
 
 
 def test_what_was_published_is_restored_elsewhere_and_gives_the_same_artefact(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, published: list[Run], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    runs = corrupted(tmp_path / "runs")
-    published_to(tmp_path, monkeypatch)
-    (tmp_path / "fig1b").mkdir()
-    monkeypatch.setattr(publish.Results, "load", lambda experiment: results_of("fig1b", runs))
-    publish.main(["fig1b"])
     elsewhere = tmp_path / "elsewhere"
-    monkeypatch.setenv("RETHINK_RUNS", str(elsewhere))
-    begun, *others = runs
+    begun, *others = published
     (elsewhere / begun.run_id).mkdir(parents=True)
     (elsewhere / begun.run_id / "lease.json").touch()  # being trained here
     analysis = tmp_path / "records" / "analyses" / "0123456789ab"
@@ -567,3 +567,14 @@ def test_a_rule_that_was_not_recorded_is_read_from_the_history(tmp_path):
 def test_a_rule_in_words():
     assert rule_words("accuracy>=0.99") == "99 % training accuracy"
     assert rule_words("loss<0.1") == "training loss under 0.1"
+
+
+def test_a_sentence_is_one_line_whatever_the_lines_of_its_template() -> None:
+    template = """
+    {% for name, n in rows %}{{ name }} ({{ n }}
+    ){{ "; " if not loop.last }}
+    {% endfor %}.
+    """
+    assert sentence(template, rows=[("a", 1), ("b", 2)]) == "a (1); b (2)."
+    with pytest.raises(UndefinedError, match="rows"):
+        sentence(template)

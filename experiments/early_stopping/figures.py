@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from rethink.models.names import label
 from rethink.report.dots import Dot, abbreviated, dots
@@ -137,7 +138,7 @@ def by_corruption(settings: Sequence[Stopping]) -> dict[str, list[tuple[float, S
     """By architecture the runs of Figure 1b: nothing changes but the label corruption."""
     sweeps: dict[str, list[tuple[float, Stopping]]] = {}
     for first in (row for row in settings if row.setting.randomization == "PartiallyCorruptedLabels"):
-        fixed = {"randomization": first.setting.randomization, "corruption": first.setting.corruption}
+        fixed: dict[str, Any] = {"randomization": first.setting.randomization, "corruption": first.setting.corruption}
         alike = [row for row in settings if replace(row.setting, **fixed) == first.setting]
         levels = {row.setting.corruption: row for row in alike if row.setting.corruption is not None}
         sweeps.setdefault(first.setting.architecture, sorted(levels.items(), key=lambda pair: pair[0]))

@@ -52,10 +52,9 @@ class Settings:
     @property
     def true_sooner(self) -> str:
         """Where true labels are fitted sooner than random ones, whether on images that lie `as near` or `elsewhere`."""
-        times, distances = (
-            [of(name) for name in ("TrueLabels", "RandomLabels")] for of in (self.times.get, self.median)
-        )
-        if not all(times) or not all(distances) or times[0].mean >= times[1].mean:
+        times = self.times["TrueLabels"], self.times["RandomLabels"]
+        distances = self.median("TrueLabels"), self.median("RandomLabels")
+        if not (times[0] and times[1] and distances[0] and distances[1]) or times[0].mean >= times[1].mean:
             return ""
         return "elsewhere" if _differ(distances[0].mean, distances[1].mean) else "as near"
 
@@ -173,10 +172,9 @@ def _pairs(row: Settings) -> list[tuple[str, bool | None]]:
     """Of every two settings whose distances differ, whether the farther one is fitted first."""
     pairs = []
     for names in combinations(FIVE, 2):
-        distances = [row.median(name) for name in names]
-        times = [Quantity.of(row.times[name]) for name in names]
-        if all(distances) and all(times) and _differ(distances[0].mean, distances[1].mean):
-            farther = 0 if distances[0].mean > distances[1].mean else 1
-            first = times[farther].precedes(times[1 - farther])
-            pairs.append((" and ".join(LABELS[name] for name in names), first))
+        near, far = sorted(names, key=lambda name: distance.mean if (distance := row.median(name)) else 0.0)
+        distances = row.median(near), row.median(far)
+        sooner, later = Quantity.of(row.times[far]), Quantity.of(row.times[near])
+        if distances[0] and distances[1] and sooner and later and _differ(distances[0].mean, distances[1].mean):
+            pairs.append((" and ".join(LABELS[name] for name in names), sooner.precedes(later)))
     return pairs

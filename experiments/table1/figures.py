@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from rethink.report import paper
 from rethink.report.dots import Dot, abbreviated, dots
@@ -175,7 +176,7 @@ def chart(table_rows: Sequence[TableRow]) -> Chart:
         for row in table_rows:
             ours, theirs = getattr(row, quantity).ours, row.paper.number(f"{quantity}_accuracy")
             marks.append(Dot(abbreviated(row.paper.name), row.row.style, ours and ours.scaled(100), theirs))
-        chance = {"limits": (0, 100), "reference": (10, "chance")} if quantity == "test" else {}
+        chance: dict[str, Any] = {"limits": (0, 100), "reference": (10, "chance")} if quantity == "test" else {}
         panels.append(dots(f"{words.capitalize()} accuracy", "per cent", marks, **chance))
     description = (
         "Training and test accuracy of every row of Table 1: ours, and hollow the paper's. "

@@ -55,7 +55,7 @@ def rows(table_rows: Sequence[Row], full: bool) -> list[Definition]:
     theirs, definitions = paper_norms(), []
     for name in machine.solution(TRUE)["norms"] if machine else ():
         norms = [row.estimate(partial(_norm, name=name)) for row in with_norm(table_rows)]
-        pixels, wavelets = (norm and norm.mean for norm in norms)
+        pixels, wavelets = (norm.mean if norm else None for norm in norms)
         off = [_off((pixels, other), theirs) if full and pixels and other else None for other in (wavelets, theirs[1])]
         definitions.append(Definition(name, pixels, wavelets, *off))
     return definitions
