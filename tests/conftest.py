@@ -8,6 +8,7 @@ os.environ.setdefault("WANDB_SILENT", "true")
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -16,6 +17,24 @@ from rethink.runs.run import Run
 
 torch.set_num_threads(1)
 REPOSITORY = Path(__file__).parents[1]
+_TAKEN: set[Path] = set()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--share", type=Path, metavar="DIR", help="Share the files of tests with another process.")
+
+
+def pytest_runtest_protocol(item: pytest.Item) -> bool | None:
+    """Passes over a file of tests that the process beside this one has taken."""
+    share: Path | None = item.config.getoption("--share")
+    if share is None or item.path in _TAKEN:
+        return None
+    try:
+        (share / item.path.name).touch(exist_ok=False)
+    except FileExistsError:
+        return True
+    _TAKEN.add(item.path)
+    return None
 
 
 @pytest.fixture(autouse=True)
@@ -39,6 +58,22 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def with_known_plans(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Callable[[Path], Path]:
+    """Gives a folder of runs the plans of all tests before: each set of options is parsed once in a session."""
+    plans = request.config.getoption("--share") or tmp_path_factory.getbasetemp()
+    (plans := plans / "plans").mkdir(exist_ok=True)
+
+    def link(runs: Path) -> Path:
+        runs.mkdir(parents=True, exist_ok=True)
+        (runs / ".plans").symlink_to(plans)
+        return runs
+
+    return link
+
+
 @pytest.fixture
 def fit(runs: Path) -> Callable[..., Run]:
     """Trains through the real command line, in this process, and opens what it wrote."""
@@ -51,6 +86,22 @@ def fit(runs: Path) -> Callable[..., Run]:
         return Run.open(folder)
 
     return fit
+
+
+@pytest.fixture
+def without_png(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leaves PNG files empty, for tests of what an artefact says: its figures are drawn as SVG, and once."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # here: few tests draw
+
+    drawn = FigureCanvasAgg.print_png
+
+    def print_png(self: FigureCanvasAgg, target: Any, **options: Any) -> None:
+        if isinstance(target, str):
+            Path(target).write_bytes(b"")
+        else:  # to measure texts, a figure is drawn into memory
+            drawn(self, target, **options)
+
+    monkeypatch.setattr(FigureCanvasAgg, "print_png", print_png)
 
 
 @pytest.fixture

@@ -452,6 +452,7 @@ def push_online(url: str, *options: str, **changed: str) -> subprocess.Completed
     return subprocess.run(command, env=environment(url, **changed), capture_output=True, text=True, timeout=90)
 
 
+@pytest.mark.slow
 def test_online_every_row_arrives_once(runs, server):
     folder = write(runs / RUN, 2)
     first = push_online(server.url, "--group", "fig1b")
@@ -520,6 +521,7 @@ def test_a_push_killed_in_the_middle_leaves_a_run_that_can_be_pushed(runs, serve
     assert not list(folder.glob(".wandb-push-*"))
 
 
+@pytest.mark.slow
 def test_a_full_quota_is_a_line_and_the_others_go_on(runs, server):
     write(runs / RUN, 6, finished=True)
     write(runs / "ba9876543210", 2)
@@ -557,6 +559,7 @@ def test_without_a_key_every_run_is_a_line(runs, server):
     assert not server.operations
 
 
+@pytest.mark.slow
 def test_a_server_that_is_down_holds_nobody_up(runs):
     for number in range(5):
         write(runs / f"{number}123456789ab", 2)

@@ -20,6 +20,8 @@ from rethink.runs.run import Run
 from rethink.sweep.experiment import Experiment
 from rethink.sweep.plan import plan
 
+pytestmark = pytest.mark.usefixtures("without_png")
+
 script("inside")  # from here on `experiments` can be imported
 parts = {
     name: importlib.import_module(f"experiments.inside.{name}")
@@ -300,7 +302,8 @@ def test_whatever_is_missing_the_rest_is_shown(whole: Results, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("scale", ["full", "demo"])
-def test_the_plan_has_every_run_and_analysis(runs: Path, scale: Any) -> None:
+def test_the_plan_has_every_run_and_analysis(runs: Path, with_known_plans: Any, scale: Any) -> None:
+    with_known_plans(runs)
     planned = plan(Experiment.load("inside", scale, seeds=[0]))
     assert planned.refused == ()
     labels = [each.label for each in planned.analyses]

@@ -29,6 +29,8 @@ from rethink.sweep.experiment import Experiment
 from rethink.sweep.plan import plan
 from rethink.training import memory
 
+pytestmark = pytest.mark.usefixtures("without_png")
+
 script("table3")  # from here on `experiments` can be imported
 sgd = importlib.import_module("experiments.table3.sgd")
 

@@ -1,6 +1,7 @@
 """What is published: every number has its record, and today's code makes the same files from the records."""
 
 import shutil
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
@@ -18,16 +19,17 @@ TESTED = dict(line.split("==") for line in (REPOSITORY / "constraints.txt").read
 
 
 @pytest.fixture(scope="module")
-def restored(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def restored(tmp_path_factory: pytest.TempPathFactory, with_known_plans: Callable[[Path], Path]) -> Path:
     """The published records as runs."""
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(REPOSITORY)
-        runs = tmp_path_factory.mktemp("runs")
+        runs = with_known_plans(tmp_path_factory.mktemp("runs"))
         patch.setenv("RETHINK_RUNS", str(runs))
         main(["restore"])
     return runs
 
 
+@pytest.mark.usefixtures("without_png")
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_published_results_are_made_anew_from_their_records(
     name: str, restored: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -136,7 +136,8 @@ def test_what_is_wrong_with_an_experiment_is_named(write, text, expected):
         write(text)
 
 
-def test_every_experiment_can_be_planned_at_both_scales(runs):
+def test_every_experiment_can_be_planned_at_both_scales(runs, with_known_plans):
+    with_known_plans(runs)
     assert {
         "demo",
         "fig1a",
@@ -159,8 +160,9 @@ def test_every_experiment_can_be_planned_at_both_scales(runs):
             assert not planned.refused, name
 
 
-def test_what_analyses_are_of_is_there_at_a_scale(runs):
+def test_what_analyses_are_of_is_there_at_a_scale(runs, with_known_plans):
     """A text in `only` that no description of a run has any more would lose the analysis without a word."""
+    with_known_plans(runs)
     for name in names():
         for number, full in enumerate(Experiment.load(name, seeds=[0]).analyses):
             found = []
@@ -748,6 +750,7 @@ def test_a_report_without_runs_says_how_to_make_them(runs, capsys):
     assert json.loads((runs / ".plans" / "identities.json").read_text())["answers"]
 
 
-def test_plans_of_several_experiments_share_their_runs(runs):
+def test_plans_of_several_experiments_share_their_runs(runs, with_known_plans):
+    with_known_plans(runs)
     both = [plan(Experiment.load(name, "demo")) for name in ("fig1b", "fig1c")]
     assert Plan.of(both) == both[0]

@@ -30,6 +30,8 @@ from rethink.runs.analysis import FinishedAnalysis
 from rethink.sweep.experiment import Experiment
 from rethink.training import memory
 
+pytestmark = pytest.mark.usefixtures("without_png")
+
 script("table3")  # from here on `experiments` can be imported
 rows = importlib.import_module("experiments.table3.rows")
 norms = importlib.import_module("experiments.table3.norms")
@@ -348,8 +350,14 @@ def analysed(root: Path, name: str, found: dict[str, Any], options: dict[str, An
     return FinishedAnalysis.open(folder)
 
 
+@functools.cache
+def planned(scale: str) -> Results:
+    """With nothing run."""
+    return Results.load(Experiment.load("table3", scale))  # type: ignore[arg-type]
+
+
 def results(found: list[FinishedAnalysis], scale: str = "full") -> Results:
-    return replace(Results.load(Experiment.load("table3", scale)), analyses=tuple(found))  # type: ignore[arg-type]
+    return replace(planned(scale), analyses=tuple(found))
 
 
 def everything(root: Path) -> list[FinishedAnalysis]:
@@ -440,6 +448,6 @@ def test_seeds_make_one_row(tmp_path, runs):
 
 def test_the_plan_can_be_parsed_at_both_scales(runs):
     for scale in ("full", "demo"):
-        planned = Results.load(Experiment.load("table3", scale))  # type: ignore[arg-type]
-        assert not planned.problems
-        assert {"KernelInterpolation", "RandomConvInterpolation"} <= {each.kind for each in planned.planned_analyses}
+        assert not planned(scale).problems
+        kinds = {analysis.kind for analysis in planned(scale).planned_analyses}
+        assert {"KernelInterpolation", "RandomConvInterpolation"} <= kinds

@@ -1,7 +1,7 @@
 """The artefacts of Tables 1 and 4 and of what follows from their runs: numbers, verdicts, plans, any subset of runs."""
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,11 +26,11 @@ MLP = {"architecture": "MLP 1x512", "randomization": "TrueLabels", "validation_s
 
 
 @pytest.fixture(scope="module")
-def plans(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Plan]:
+def plans(tmp_path_factory: pytest.TempPathFactory, with_known_plans: Callable[[Path], Path]) -> dict[str, Plan]:
     """The plans at full scale, one seed. To know the runs' identities takes the imports of torch and Lightning."""
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(REPOSITORY)
-        patch.setenv("RETHINK_RUNS", str(tmp_path_factory.mktemp("runs")))
+        patch.setenv("RETHINK_RUNS", str(with_known_plans(tmp_path_factory.mktemp("runs"))))
         return {name: plan(Experiment.load(name, "full", [0])) for name in dict.fromkeys([*PAPERS, *BEYOND, *MINE])}
 
 

@@ -151,7 +151,8 @@ def draw(panels: Sequence[Panel], columns: int) -> Figure:
         if not _only_pictures(panels):
             _draw_legend(figure, _legend(panels))
         figure.draw_without_rendering()
-        figure.set_layout_engine("none")  # the layout is done: PNG, SVG and the values share one geometry
+        # The layout is done: PNG, SVG and the values share one geometry. "none" would draw each of them twice.
+        figure.set_layout_engine(None)
     return figure
 
 
