@@ -21,6 +21,8 @@ scheduler.
 - "Load CIFAR-10": what a run does when the data set is there: read it and verify its checksums.
 - "kernel machine": MNIST's pixels, solved exactly, against the first author's snippet for scipy (kernels.py). Left out
   where MNIST is not in the store.
+- "fit --print_config", "show", "sweep plan": CPU time of the commands from their start to their end, which nothing else
+  on the machine disturbs; the first against `import torch` (commands.py).
 
 It writes `bench.json` (every turn) and `bench.md` (the table) into results/bench/, and exits with 0
 whatever the ratios are: a speed is not a test. Without CIFAR-10 in the store the images are generated, and
@@ -43,7 +45,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import kernels  # beside this script
+import commands  # these two are beside this script
+import kernels
 import torch
 import torch.nn.functional as F
 from lightning.pytorch import Callback, Trainer
@@ -235,7 +238,20 @@ def kernel_machine(setting: Setting) -> Iterator[Row]:
         yield Row(f"kernel machine, n = {kernels.N:,}", "scipy", "s", ours, theirs, kernels.GOAL)
 
 
-MEASUREMENTS = (training_steps, epochs, lightning, loading, kernel_machine)
+def terminal(setting: Setting) -> Iterator[Row]:
+    """Seconds of CPU that commands take to start, to list and to plan."""
+    rounds = min(setting.rounds, 3)
+    ours, torch_alone = commands.starts(rounds)
+    yield Row("fit --print_config", "import torch", "s", ours, torch_alone, commands.START_GOAL)
+    newest, best = commands.lists(rounds)
+    yield Row(f"show, {commands.RUNS:,} runs", None, "s", newest, [], commands.SHOW_GOAL)
+    yield Row(f"show with a filter, {commands.RUNS:,} runs", None, "s", best, [])
+    first, again = commands.plans()
+    yield Row("sweep plan, 310 jobs", None, "s", [first], [], commands.PLAN_GOAL)
+    yield Row("sweep plan, again", None, "s", [again], [])
+
+
+MEASUREMENTS = (training_steps, epochs, lightning, loading, kernel_machine, terminal)
 
 
 # Ours: the step as `Classifier.training_step` takes it.
