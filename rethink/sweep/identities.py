@@ -40,7 +40,7 @@ def identities(commands: Sequence[Arguments]) -> list[Answer]:
     answers: dict[str, Answer] = {}
     with suppress(OSError, UserError):  # none yet, or damaged
         kept = read_json(folder / "identities.json")
-        answers = kept["answers"] if kept.get("depends_on") == depends_on else {}
+        answers = kept.get("answers", {}) if kept.get("depends_on") == depends_on else {}
     keys = [_key(command) for command in commands]
     unknown = {
         key: command
@@ -127,7 +127,7 @@ def _interfaces(cache: Path) -> str:
     package = Path(rethink.__file__).parent
     kept: dict[str, list[Any]] = {}
     with suppress(OSError, UserError):
-        kept = read_json(cache)["files"]
+        kept = read_json(cache).get("files", {})
     files: dict[str, list[Any]] = {}
     for path in sorted(package.rglob("*.py")):
         name = path.relative_to(package)
