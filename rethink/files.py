@@ -36,7 +36,9 @@ class Damaged(UserError):
 # Writing.
 
 
-def write_atomically(path: Path, write: Callable[[IO[bytes]], object], *, durable: bool = True) -> None:
+def write_atomically(
+    path: Path, write: Callable[[IO[bytes]], object], *, durable: bool = True, size: int | None = None
+) -> None:
     """Calls `write` with a file in the folder of `path`, and renames it to `path` when it is safely on disk.
 
     Args:
@@ -44,6 +46,7 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], object], *, durabl
         write: Writes the content.
         durable: Whether to wait for the disk. Without, the file is whole after a killed process, and perhaps lost in a
             power cut.
+        size: Bytes that will be written, for the message where these are too many.
 
     Raises:
         UserError: It cannot be written. What stood there before still does.
@@ -61,7 +64,7 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], object], *, durabl
         _remove_leftovers(path, partial)
         os.replace(partial, path)
     except OSError as error:
-        raise _unwritable(path, error) from error
+        raise _unwritable(path, error, size) from error
     finally:
         if partial is not None:
             partial.unlink(missing_ok=True)
@@ -69,7 +72,7 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], object], *, durabl
 
 def write_bytes(path: Path, content: bytes, *, durable: bool = True) -> None:
     """Writes a file atomically."""
-    write_atomically(path, lambda file: file.write(content), durable=durable)
+    write_atomically(path, lambda file: file.write(content), durable=durable, size=len(content))
 
 
 def write_text(path: Path, text: str, *, durable: bool = True) -> None:
@@ -207,6 +210,8 @@ def verify_files(folder: Path, digests: dict[str, str]) -> None:
     Raises:
         Damaged: One is not, or is missing.
     """
+    if not isinstance(digests, dict) or not all(isinstance(digest, str) for digest in digests.values()):
+        raise Damaged(f"{folder / 'record.json'}: damaged (what it says of its files is no list of digests).")
     for name, digest in digests.items():
         try:
             content = _read(folder / name)
@@ -240,10 +245,11 @@ def _read(path: Path) -> bytes:
         raise UserError(f"{str(path)!r}: cannot be read ({error}).") from error
 
 
-def _unwritable(path: Path, error: OSError) -> UserError:
+def _unwritable(path: Path, error: OSError, size: int | None) -> UserError:
     reason = error.strerror or str(error)
+    needed = "" if size is None else f"{size / 2**20:,.1f} MiB are needed, "
     try:
-        free = f" ({shutil.disk_usage(path.parent).free / 2**20:,.0f} MiB are free there)"
+        free = f" ({needed}{shutil.disk_usage(path.parent).free / 2**20:,.1f} MiB are free there)"
     except OSError:  # the folder has gone
         free = ""
     return UserError(f"Cannot write {path}: {reason}{free}. Make room or give permission, and go on.")

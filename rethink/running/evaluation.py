@@ -1,6 +1,7 @@
 """`rethink validate|test|predict`: a run's final weights on its data sets, without a record."""
 
 import csv
+import io
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from rethink.callbacks.checkpoint import RunCheckpoint
 from rethink.callbacks.history import History
 from rethink.callbacks.record import Record
 from rethink.errors import UserError
+from rethink.files import write_text
 from rethink.running import loggers
 from rethink.running.arguments import RunCLI
 from rethink.running.identification import IdentifiedRun, identified
@@ -37,12 +39,12 @@ def predict(cli: RunCLI) -> None:
         raise UserError(f"predict runs in one process, not in {cli.trainer.world_size}. Add --trainer.devices 1.")
     batches: Any = cli.trainer.predict(**arguments)
     path = run.folder / "predictions.csv"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(batches[0])
-        for batch in batches:
-            writer.writerows(zip(*(column.tolist() for column in batch.values()), strict=True))
+    text = io.StringIO(newline="")
+    writer = csv.writer(text)
+    writer.writerow(batches[0])
+    for batch in batches:
+        writer.writerows(zip(*(column.tolist() for column in batch.values()), strict=True))
+    write_text(path, text.getvalue())
     print(f"{path}: {sum(len(batch['index']) for batch in batches)} predictions")
 
 

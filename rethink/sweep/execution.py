@@ -15,10 +15,10 @@ from typing import Literal, TextIO
 
 from rethink.cluster.lease import RENEWED_EVERY, STALE_AFTER, Busy, holder
 from rethink.cluster.preemption import EXIT_CODE, Preempted, watched
-from rethink.errors import UserError
+from rethink.errors import UserError, explained
 from rethink.runs.analysis import analyses_folder
 from rethink.runs.run import runs_folder
-from rethink.sweep.failure import forget_failure, write_failure
+from rethink.sweep.failure import forget_failure, reported_in, write_failure
 
 _LOG = "log.txt"
 
@@ -45,7 +45,7 @@ def run_job(words: Sequence[str], folder: Path, devices: int = 1) -> Outcome:
         forget_failure(folder)
         with (folder / _LOG).open("a") as log:
             print(f"$ rethink {shlex.join(words)}", file=log, flush=True)
-            outcome = _in_process(words, log) if devices == 1 else _distributed(words, folder, devices, log)
+            outcome = _in_process(words, folder, log) if devices == 1 else _distributed(words, folder, devices, log)
     except OSError as error:
         return Outcome("failed", f"cannot write {error.filename or folder}: {error.strerror}")
     if outcome.what == "failed":
@@ -125,7 +125,7 @@ def _outwait(folder: Path) -> None:
         time.sleep(1)
 
 
-def _in_process(words: Sequence[str], log: TextIO) -> Outcome:
+def _in_process(words: Sequence[str], folder: Path, log: TextIO) -> Outcome:
     with contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
         try:
             with watched():
@@ -139,9 +139,13 @@ def _in_process(words: Sequence[str], log: TextIO) -> Outcome:
             print(error)
             return Outcome("failed", " ".join(str(error).split()))
         except Exception as error:
+            if mendable := explained(error):
+                print(mendable)
+                return Outcome("failed", str(mendable))
             trace = traceback.format_exc()
             print(trace)
-            return Outcome("failed", f"{type(error).__name__}: {' '.join(str(error).split())}", trace)
+            what = f"{type(error).__name__}: {' '.join(str(error).split())}"
+            return Outcome("failed", f"{what}. {reported_in(folder)}", trace)
     return Outcome("done")
 
 

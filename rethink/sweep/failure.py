@@ -15,6 +15,11 @@ def write_failure(folder: Path, message: str, details: str = "") -> None:
         write_text(folder / _NAME, f"{message}\n{details}")
 
 
+def reported_in(folder: Path) -> str:
+    """What is to be done about an error that is no user's fault."""
+    return f"This is a fault of rethink, not of yours: to have it mended, report {folder / _NAME}."
+
+
 def read_failure(folder: Path) -> str | None:
     """The message of a run that failed, None of one that did not."""
     try:

@@ -1,6 +1,7 @@
 """Damaged files of every kind, and commands that meet them: they recover, or name the file and stop nothing else."""
 
 import hashlib
+import json
 import random
 import re
 import shutil
@@ -39,26 +40,24 @@ def damaged_file(chance: random.Random, place: Path) -> Outcome:
     names = [name for name in faults.fault_names(file) if name != "missing" or file.suffix != ".json"]
     names += ["hostile"] * 3 if file.name == "record.json" and scene.words[0] == "analyze" else []
     fault = chance.choice(names)
-    _set(source, place, scene)
-    undisturbed = commands.run(scene.words, place)
-    expected = _products(undisturbed, place)
+    code, expected = _undisturbed(source, scene)
     _set(source, place, scene)
     if fault == "hostile":
         faults.hostile(place / file, chance)
     else:
         faults.inflict(fault, place / file, chance)
     ended = commands.run(scene.words, place)
-    what, why = judge(ended, undisturbed, _products(ended, place) == expected, scene, place)
+    what, why = judge(ended, code, _products(ended, place) == expected, scene, place)
     return Outcome(what, 1, f"{fault}: {file}, rethink {' '.join(scene.words)}", f"{ended}\n-> {why}")
 
 
-def judge(ended: Ended, undisturbed: Ended, same: bool, scene: Scene, place: Path) -> tuple[str, str]:
-    """What came of a command, and why; `same` is whether it gave what it gave before the damage."""
+def judge(ended: Ended, code: int, same: bool, scene: Scene, place: Path) -> tuple[str, str]:
+    """What came of a command, and why; `code` is its exit code before the damage, `same` whether it gave the same."""
     if ended.fault:
         return ended.fault, ""
     if (place / faults.CANARY).exists():
         return "wrong", "what the file names was executed"
-    if ended.code == undisturbed.code:
+    if ended.code == code:
         return ("recovered", "") if same else ("wrong", f"exit code {ended.code}, and another result")
     if not _named(scene.file, ended.output):
         return "lost", f"{scene.file} is not named"
@@ -115,6 +114,18 @@ def _scenes(source: Path) -> Iterator[Scene]:
                 yield Scene(published / "analyses" / analysis / name, ("restore",), others)
     for plan in (source / "runs" / ".plans").glob("*.json"):
         yield from (Scene(plan.relative_to(source), words) for words in (report, status))
+
+
+def _undisturbed(source: Path, scene: Scene) -> tuple[int, str]:
+    """Exit code and products of a command on undamaged files, kept on disk."""
+
+    def make(place: Path) -> None:
+        _set(source, place, scene)
+        ended = commands.run(scene.words, place)
+        (place / "undisturbed.json").write_text(json.dumps([ended.code, _products(ended, place)]))
+
+    code, products = json.loads((references.kept(f"undisturbed {scene.words}", make) / "undisturbed.json").read_bytes())
+    return code, products
 
 
 def _set(source: Path, place: Path, scene: Scene) -> None:

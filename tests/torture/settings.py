@@ -2,6 +2,7 @@
 
 import random
 from dataclasses import dataclass
+from functools import cache
 
 _NETWORKS = {  # options, training examples, batch size, how often it is drawn
     "MLP": (("--model.hidden_sizes", "[16]"), 90, 8, 7),
@@ -21,13 +22,10 @@ _SWITCHES: dict[str, tuple[str, ...]] = {
     "crop, flip and rotate": ("--model.augmentation", "random_crop_flip_rotate"),
 }
 _EPOCHS = 2
+SETTINGS = 60  # that are drawn from, so that half an hour is of kills and not of undisturbed references
 OFTEN = ("--checkpoint.every_seconds", "0", "--checkpoint.every_n_steps", "2")
 RARELY = ("--checkpoint.every_seconds", "10000")
 """How often a run saves itself, which does not change its result."""
-OFTEN = ("--checkpoint.every_seconds", "0", "--checkpoint.every_n_steps", "2")
-RARELY = ("--checkpoint.every_seconds", "10000")
-"""How often a run saves itself, which does not change its result."""
-_RANKS = ("--trainer.devices", "2", "--trainer.strategy", "ddp_fork")
 
 
 @dataclass(frozen=True)
@@ -38,15 +36,31 @@ class Setting:
     ranks: int
     steps: int
 
+    @property
+    def network(self) -> str:
+        """Class of the model."""
+        return self.words[self.words.index("--model") + 1]
+
     def __str__(self) -> str:
-        network = self.words[self.words.index("--model") + 1]
-        return f"{network}, {self.steps} steps of {self.ranks} rank{'s' * (self.ranks > 1)}"
+        return f"{self.network}, {self.steps} steps of {self.ranks} rank{'s' * (self.ranks > 1)}"
 
 
 def draw(chance: random.Random, network: str = "", ranks: int = 0) -> Setting:
-    """A setting, of this network and number of ranks if they are given."""
-    network = network or chance.choices(list(_NETWORKS), [weight for *_, weight in _NETWORKS.values()])[0]
-    ranks = ranks or chance.choice((1, 1, 1, 2))
+    """One of the settings, of this network and number of ranks if they are given."""
+    wanted = [setting for setting in every() if network in ("", setting.network) and ranks in (0, setting.ranks)]
+    return chance.choice(wanted)
+
+
+@cache
+def every() -> tuple[Setting, ...]:
+    """All that are drawn from: the same ones always, every value of every dimension among them."""
+    chance = random.Random("settings")
+    return tuple(_drawn(chance) for _ in range(SETTINGS))
+
+
+def _drawn(chance: random.Random) -> Setting:
+    network = chance.choices(list(_NETWORKS), [weight for *_, weight in _NETWORKS.values()])[0]
+    ranks = chance.choice((1, 1, 1, 2))
     options, examples, batch, _ = _NETWORKS[network]
     # Without batch norm the loss of a small Inception would not be a number.
     switch = chance.choice([name for name in _SWITCHES if (network, name) != ("SmallInception", "no batch norm")])

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from torture import damage, faults, outcome, references, trials
+from torture import damage, faults, outcome, references, settings, trials
 from torture.commands import Ended
 from torture.damage import Scene
 from torture.kills import killed
@@ -51,12 +51,12 @@ GOOD = Ended(SCENE.words, 0, "0123abcd4567 converged\n89abcdef0123 converged\n",
     ],
 )
 def test_what_comes_of_a_damaged_file_is_judged(tmp_path, code, output, same, what):
-    assert damage.judge(Ended(SCENE.words, code, output, 0), GOOD, same, SCENE, tmp_path)[0] == what
+    assert damage.judge(Ended(SCENE.words, code, output, 0), 0, same, SCENE, tmp_path)[0] == what
 
 
 def test_what_a_file_names_must_not_be_executed(tmp_path):
     (tmp_path / faults.CANARY).touch()
-    assert damage.judge(GOOD, GOOD, True, SCENE, tmp_path)[0] == "wrong"
+    assert damage.judge(GOOD, 0, True, SCENE, tmp_path)[0] == "wrong"
 
 
 def test_the_table_has_a_row_per_kind_and_their_sum():
@@ -78,6 +78,14 @@ def test_half_an_hour_has_all_kinds():
     assert set(kinds) == set(trials.KINDS)
     assert kinds.count("killed") >= 500
     assert kinds.count("damaged file") >= 200
+
+
+def test_the_settings_have_every_value_of_every_dimension():
+    words = " ".join(" ".join(setting.words) for setting in settings.every())
+    assert {setting.ranks for setting in settings.every()} == {1, 2}
+    parts = [*settings._NETWORKS, *settings._LABELS, *settings._PIXELS, *map(" ".join, settings._SWITCHES.values())]
+    assert [part for part in parts if part not in words] == []
+    assert sum(setting.network == "MLP" and setting.ranks == 2 for setting in settings.every()) > 1
 
 
 # With trainings.
