@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rethink.errors import UserError
-from rethink.files import read_yaml
+from rethink.files import read_json, read_yaml, verify_files
 
 GROUP = "expected options by name, such as --trainer.max_epochs 100, or a file that has them."
 
@@ -73,6 +73,7 @@ def _read(file: str) -> dict[str, Any] | None:
     if not file:
         raise UserError("--config (nothing): name a file.")
     try:
+        _verify(Path(file))
         content = read_yaml(Path(file))
     except FileNotFoundError:
         return None
@@ -84,6 +85,19 @@ def _read(file: str) -> dict[str, Any] | None:
     if wrong := [key for key in content if not isinstance(key, str)]:
         raise UserError(f"--config {file}: {wrong[0]!r} is no name of an option.")
     return content
+
+
+def _verify(path: Path) -> None:
+    """That the configuration of a finished run is the one that its record was written beside.
+
+    One that was cut off may still be YAML, and be that of another run.
+    """
+    try:
+        record = read_json(path.with_name("record.json"))
+    except (FileNotFoundError, NotADirectoryError, UserError):  # not of a finished run, or nothing to hold on to
+        return
+    if path.name in (digests := record.get("files") or {}):
+        verify_files(path.parent, {path.name: digests[path.name]})
 
 
 def _look_up(content: Any, keys: list[str]) -> Any:

@@ -143,7 +143,11 @@ def _named(file: Path, output: str) -> bool:
 
 def _products(ended: Ended, place: Path) -> str:
     """A digest of what a command gave: what it printed without times, and the files that it is for."""
-    digest = hashlib.sha256(re.sub(r"\d+(\.\d+)? (s|min|h)\b|\d{4}-\d\d-\d\dT\S+", "", ended.output).encode())
+    digest = hashlib.sha256(
+        re.sub(
+            r"working out which runs [^\n]*\n|\d+(\.\d+)? (s|min|h)\b|\d{4}-\d\d-\d\dT\S+", "", ended.output
+        ).encode()
+    )
     for path in sorted(place.glob(_PRODUCTS.get(ended.words[0], "-"))):
         if path.is_file() and not path.name.startswith(".") and "provenance" not in path.name:
             digest.update(str(path.relative_to(place)).encode() + path.read_bytes())
