@@ -35,6 +35,20 @@ from rethink.models import MLP
 
 model = MLP.load_from_checkpoint(run.run.path / "checkpoints" / "final.ckpt")
 assert model.network.layers[0].out_features == 4
+
+from rethink.data import Synthetic
+from rethink.randomization import RandomLabels
+
+losses = set()
+for seed in (1, 2, 2):
+    L.seed_everything(seed, verbose=False)
+    logger, quiet = L.loggers.CSVLogger("logs"), {"accelerator": "cpu", "enable_progress_bar": False}
+    trainer = L.Trainer(max_epochs=1, limit_train_batches=3, logger=logger, **quiet)
+    trainer.fit(model := MLP(hidden_sizes=[4]), Synthetic(num_train=60, batch_size=16, randomization=RandomLabels()))
+    assert trainer.global_step == 3
+    losses.add(model.epoch_metrics["train/loss"])
+    assert "train/loss" in open(logger.log_dir + "/metrics.csv").readline()
+assert len(losses) == 2
 """
 
 
