@@ -116,15 +116,21 @@ class InceptionDraws:
         """Brightness, then saturation and hue, with the contrast after or before them; clipped at the end.
 
         Args:
-            values: (n, 3, H, W) in [0, 1].
+            values: (n, 3, H, W) in [0, 1], which are written over.
         """
         if values.shape[1] != 3:
             return values
-        values = values + _wide(_between(self["brightness"], -BRIGHTNESS, BRIGHTNESS))
         contrast, last = _between(self["contrast"], *CONTRAST), self["order"] < 0.5
-        values = _contrasted(values, contrast.where(~last, 1))
-        values = _coloured(values, _between(self["saturation"], *SATURATION), _between(self["hue"], -HUE, HUE))
-        return _contrasted(values, contrast.where(last, 1)).clamp_(0, 1)
+        brightness = _between(self["brightness"], -BRIGHTNESS, BRIGHTNESS)
+        saturation, hue = _between(self["saturation"], *SATURATION), _between(self["hue"], -HUE, HUE)
+        first, second = contrast.where(~last, 1), contrast.where(last, 1)
+        few = len(values) if values.is_cuda else 2  # images whose values stay in a CPU's cache
+        for i in range(0, len(values), few):
+            part = slice(i, i + few)
+            _contrast(values[part].add_(_wide(brightness[part])), first[part])
+            _color(values[part], saturation[part], hue[part])
+            _contrast(values[part], second[part]).clamp_(0, 1)
+        return values
 
 
 def _values(images: Tensor) -> Tensor:
@@ -149,27 +155,23 @@ def _wide(factor: Tensor) -> Tensor:
     return factor[:, None, None, None]
 
 
-def _contrasted(values: Tensor, factor: Tensor) -> Tensor:
-    """`tf.image.adjust_contrast`: away from the mean of each channel."""
+def _contrast(values: Tensor, factor: Tensor) -> Tensor:
+    """`tf.image.adjust_contrast`, in place: away from the mean of each channel."""
     mean = values.mean((2, 3), keepdim=True)
-    return mean + (values - mean) * _wide(factor)
+    return values.sub_(mean).mul_(_wide(factor)).add_(mean)
 
 
-def _coloured(values: Tensor, saturation: Tensor, hue: Tensor) -> Tensor:
-    """`tf.image.adjust_saturation`, then `adjust_hue`: through hue, saturation and value, (n, 3, H, W) each way."""
+def _color(values: Tensor, saturation: Tensor, hue: Tensor) -> None:
+    """`tf.image.adjust_saturation`, then `adjust_hue`, in place: to hue, saturation and value and back."""
     red, green, blue = values.unbind(1)
     value, low = values.amax(1), values.amin(1)
     spread = value - low
-    safe = spread.where(spread > 0, 1)
-    turn = torch.where(
-        value == red,
-        (green - blue) / safe,
-        torch.where(value == green, 2 + (blue - red) / safe, 4 + (red - green) / safe),
-    )  # of six; 0 for grey
-    strength = (spread / value.where(value > 0, 1)).where(value > 0, 0) * saturation[:, None, None]
-    turn = turn + 6 * hue[:, None, None]
-    channels = []
-    for start in (5, 3, 1):
-        place = (start + turn).remainder(6)
-        channels.append(value - value * strength.clamp(0, 1) * torch.minimum(place, 4 - place).clamp(0, 1))
-    return torch.stack(channels, 1)
+    most_red, most_green = value == red, value == green
+    difference = torch.where(most_red, green - blue, torch.where(most_green, blue - red, red - green))
+    turn = difference.div_(spread.where(spread > 0, 1)).add_(torch.where(most_red, 0, torch.where(most_green, 2, 4)))
+    turn.add_(6 * hue[:, None, None]).remainder_(6)  # of six, from red over green to blue
+    # Of the largest value, the saturation times what a channel's distance from this hue leaves is taken away.
+    strength = (saturation[:, None, None] * spread).minimum(value).where(value > 0, 0)
+    values[:, 0] = value.addcmul((turn - 3).abs_().neg_().add_(2).clamp_(0, 1), strength, value=-1)
+    values[:, 1] = value.addcmul((turn - 2).abs_().sub_(1).clamp_(0, 1), strength, value=-1)
+    values[:, 2] = value.addcmul((turn - 4).abs_().sub_(1).clamp_(0, 1), strength, value=-1)

@@ -1,0 +1,101 @@
+"""Images per CPU second from JPEG files and from a packed copy, beside torchvision's pipeline for training.
+
+The same files, the same transforms in kind (a random part, resized to 299; a flip; brightness, contrast, saturation and
+hue; values in [-1, 1]), batches of 32, all in one process, so that the cores are the same. torchvision's is that of its
+references, image by image with PIL; ours decodes image by image and does the rest on the whole batch.
+`python experiments/speed/images.py` prints the rates alone, and the memory before and after 50 epochs with workers.
+"""
+
+import os
+import shutil
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torchvision import datasets, transforms
+
+from rethink.data import ImageFolder
+from rethink.data.packed import cache
+from rethink.data.pipelines.pipeline import Switches
+
+SAMPLES = "imagenet-samples"
+SIZE, BATCH = 299, 20
+GOALS = {"files": 1.5, "packed copy": 4.0}
+
+
+def turns(rounds: int) -> Iterator[tuple[str, list[float], list[float]]]:
+    """Images per second of ours and of torchvision's, a pair a round; nothing where the images are not there."""
+    sets = Path(os.environ.get("RETHINK_DATA") or "data")
+    if not (sets / SAMPLES).is_dir():
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        copied = Path(folder)
+        shutil.copytree(sets / SAMPLES, copied / SAMPLES)
+        theirs = _theirs(copied / SAMPLES / "train")
+        for name in GOALS:
+            if name == "packed copy":
+                cache(copied / SAMPLES, ImageFolder(SAMPLES, root=copied).copy, workers=0)
+            ours = _ours(_streamed(copied))
+            rates = [(_rate(ours), _rate(theirs)) for _ in range(rounds)]
+            yield name, [rate for rate, _ in rates], [rate for _, rate in rates]
+
+
+def _streamed(sets: Path, workers: int = 0) -> ImageFolder:
+    data = ImageFolder(SAMPLES, size=SIZE, resident=False, workers=workers, root=sets)
+    data.setup()
+    return data
+
+
+def _ours(data: ImageFolder) -> Callable[[int], Tensor]:
+    split, switches = data.splits["train"], Switches("inception")
+    return lambda epoch: split.prepare(torch.arange(BATCH), switches, epoch)
+
+
+def _theirs(folder: Path) -> Callable[[int], Tensor]:
+    transform = transforms.Compose(
+        [
+            transforms.RandomResizedCrop(SIZE, scale=(0.05, 1)),
+            transforms.RandomHorizontalFlip(),
+            transforms.ColorJitter(brightness=32 / 255, contrast=0.5, saturation=0.5, hue=0.2),
+            transforms.PILToTensor(),
+            transforms.ConvertImageDtype(torch.float),
+            transforms.Normalize([0.5] * 3, [0.5] * 3),
+        ]
+    )
+    images = datasets.ImageFolder(folder, transform)
+    return lambda epoch: torch.stack([images[number][0] for number in range(BATCH)])
+
+
+def _rate(batch: Callable[[int], Tensor], count: int = 4) -> float:
+    start = time.process_time()
+    for epoch in range(count):
+        batch(epoch)
+    return count * BATCH / (time.process_time() - start)
+
+
+def memory_over_epochs(epochs: int) -> list[float]:
+    """Resident memory of this process in MB after epochs that two workers read ahead."""
+    data = _streamed(Path(os.environ.get("RETHINK_DATA") or "data"), workers=2)
+    split, measured = data.splits["train"], []
+    for _ in range(epochs):
+        for _ in split.ahead(torch.arange(len(split)).split(4)):
+            pass
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        measured.append(pages * os.sysconf("SC_PAGE_SIZE") / 1e6)
+    return measured
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    for name, ours, theirs in turns(5):
+        ratios = [a / b for a, b in zip(ours, theirs, strict=True)]
+        print(
+            f"{name}: {statistics.median(ours):.0f} images/s, torchvision {statistics.median(theirs):.0f}: "
+            f"{statistics.median(ratios):.2f} times, from {min(ratios):.2f} to {max(ratios):.2f} (goal {GOALS[name]})"
+        )
+    measured = memory_over_epochs(20)
+    print(f"memory after epoch 1, 5, 20: {measured[0]:.0f}, {measured[4]:.0f}, {measured[-1]:.0f} MB")
