@@ -23,6 +23,7 @@ scheduler.
   where MNIST is not in the store.
 - "fit --print_config", "show", "sweep plan": CPU time of the commands from their start to their end, which nothing else
   on the machine disturbs; the first against `import torch` (commands.py).
+- "JPEGs": images a CPU second through the pipeline of Inception, against torchvision's (jpegs.py).
 
 It writes `bench.json` (every turn) and `bench.md` (the table) into results/bench/, and exits with 0
 whatever the ratios are: a speed is not a test. Without CIFAR-10 in the store the images are generated, and
@@ -45,7 +46,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import commands  # these two are beside this script
+import commands  # these three are beside this script
+import jpegs
 import kernels
 import torch
 import torch.nn.functional as F
@@ -251,7 +253,13 @@ def terminal(setting: Setting) -> Iterator[Row]:
     yield Row("sweep plan, again", None, "s", [again], [])
 
 
-MEASUREMENTS = (training_steps, epochs, lightning, loading, kernel_machine, terminal)
+def image_files(setting: Setting) -> Iterator[Row]:
+    """Images per CPU second from JPEGs and from a packed copy; left out without `rethink data get imagenet-samples`."""
+    for name, goal, ours, theirs in jpegs.turns(min(setting.rounds, 3)):
+        yield Row(f"JPEGs: {name}", "torchvision", "images/s", ours, theirs, goal)
+
+
+MEASUREMENTS = (training_steps, epochs, lightning, loading, kernel_machine, terminal, image_files)
 
 
 # Ours: the step as `Classifier.training_step` takes it.

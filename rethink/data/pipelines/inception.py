@@ -70,10 +70,16 @@ class InceptionPipeline(Pipeline):
             values = _values(self.shown(images))
             if values.shape[2] != self.size:
                 values = F.interpolate(values, (self.size, self.size), mode="bilinear", antialias=True)
-        else:
-            box = draws.box(images.new_ones(len(images), dtype=torch.float32) if aspect is None else aspect)
-            values = draws.distort(_part(_values(images), box, draws["flip"] < 0.5, self.size))
-        return values.mul_(2).sub_(1)
+            return values.mul_(2).sub_(1)
+        aspect = images.new_ones(len(images), dtype=torch.float32) if aspect is None else aspect
+        values = images.new_empty((len(images), images.shape[3], self.size, self.size), dtype=torch.float32)
+        few = max(len(images), 1) if images.is_cuda else 2  # images whose values stay in a CPU's cache
+        for first in range(0, len(images), few):
+            place = slice(first, first + few)
+            drawn = draws.at(place)
+            part = _part(_values(images[place]), drawn.box(aspect[place]), drawn["flip"] < 0.5, self.size)
+            torch.sub(drawn.distort(part).mul_(2), 1, out=values[place])
+        return values
 
 
 _NAMES = ("aspect", "height", "top", "left", "flip", "brightness", "saturation", "hue", "contrast", "order")
@@ -92,7 +98,7 @@ class InceptionDraws:
         """The same draws on a device."""
         return InceptionDraws(self.chance.to(device))
 
-    def at(self, positions: Tensor) -> "InceptionDraws":
+    def at(self, positions: Tensor | slice) -> "InceptionDraws":
         """The draws of some of the images."""
         return InceptionDraws(self.chance[positions])
 
@@ -121,16 +127,10 @@ class InceptionDraws:
         if values.shape[1] != 3:
             return values
         contrast, last = _between(self["contrast"], *CONTRAST), self["order"] < 0.5
-        brightness = _between(self["brightness"], -BRIGHTNESS, BRIGHTNESS)
-        saturation, hue = _between(self["saturation"], *SATURATION), _between(self["hue"], -HUE, HUE)
-        first, second = contrast.where(~last, 1), contrast.where(last, 1)
-        few = len(values) if values.is_cuda else 2  # images whose values stay in a CPU's cache
-        for i in range(0, len(values), few):
-            part = slice(i, i + few)
-            _contrast(values[part].add_(_wide(brightness[part])), first[part])
-            _color(values[part], saturation[part], hue[part])
-            _contrast(values[part], second[part]).clamp_(0, 1)
-        return values
+        values.add_(_wide(_between(self["brightness"], -BRIGHTNESS, BRIGHTNESS)))
+        _contrast(values, contrast.where(~last, 1))
+        _color(values, _between(self["saturation"], *SATURATION), _between(self["hue"], -HUE, HUE))
+        return _contrast(values, contrast.where(last, 1)).clamp_(0, 1)
 
 
 def _values(images: Tensor) -> Tensor:

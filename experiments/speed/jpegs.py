@@ -3,7 +3,7 @@
 The same files, the same transforms in kind (a random part, resized to 299; a flip; brightness, contrast, saturation and
 hue; values in [-1, 1]), batches of 32, all in one process, so that the cores are the same. torchvision's is that of its
 references, image by image with PIL; ours decodes image by image and does the rest on the whole batch.
-`python experiments/speed/images.py` prints the rates alone, and the memory before and after 50 epochs with workers.
+`python experiments/speed/jpegs.py` prints the rates alone, and the memory before and after 50 epochs with workers.
 """
 
 import os
@@ -12,6 +12,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -21,14 +22,18 @@ from torchvision import datasets, transforms
 from rethink.data import ImageFolder
 from rethink.data.packed import cache
 from rethink.data.pipelines.pipeline import Switches
+from rethink.data.split import Split
 
 SAMPLES = "imagenet-samples"
 SIZE, BATCH = 299, 20
 GOALS = {"files": 1.5, "packed copy": 4.0}
 
 
-def turns(rounds: int) -> Iterator[tuple[str, list[float], list[float]]]:
-    """Images per second of ours and of torchvision's, a pair a round; nothing where the images are not there."""
+def turns(rounds: int) -> Iterator[tuple[str, float, list[float], list[float]]]:
+    """What is measured, the goal, and images per second of ours and of torchvision's, a pair a round.
+
+    Nothing where the images are not there.
+    """
     sets = Path(os.environ.get("RETHINK_DATA") or "data")
     if not (sets / SAMPLES).is_dir():
         return
@@ -39,9 +44,13 @@ def turns(rounds: int) -> Iterator[tuple[str, list[float], list[float]]]:
         for name in GOALS:
             if name == "packed copy":
                 cache(copied / SAMPLES, ImageFolder(SAMPLES, root=copied).copy, workers=0)
-            ours = _ours(_streamed(copied))
-            rates = [(_rate(ours), _rate(theirs)) for _ in range(rounds)]
-            yield name, [rate for rate, _ in rates], [rate for _, rate in rates]
+            split = _streamed(copied).splits["train"]
+            for what, ours in (
+                (f"{name}, all on the CPU", partial(_prepare, split)),
+                (f"{name}, what is left to the CPU beside a GPU", partial(_read, split)),
+            ):
+                rates = [(_rate(ours), _rate(theirs)) for _ in range(rounds)]
+                yield what, GOALS[name], [rate for rate, _ in rates], [rate for _, rate in rates]
 
 
 def _streamed(sets: Path, workers: int = 0) -> ImageFolder:
@@ -50,9 +59,12 @@ def _streamed(sets: Path, workers: int = 0) -> ImageFolder:
     return data
 
 
-def _ours(data: ImageFolder) -> Callable[[int], Tensor]:
-    split, switches = data.splits["train"], Switches("inception")
-    return lambda epoch: split.prepare(torch.arange(BATCH), switches, epoch)
+def _prepare(split: Split, epoch: int) -> Tensor:
+    return split.prepare(torch.arange(len(split)), Switches("inception"), epoch)
+
+
+def _read(split: Split, epoch: int) -> Tensor:
+    return split.stored(torch.arange(len(split))).images
 
 
 def _theirs(folder: Path) -> Callable[[int], Tensor]:
@@ -91,11 +103,11 @@ def memory_over_epochs(epochs: int) -> list[float]:
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    for name, ours, theirs in turns(5):
+    for name, goal, ours, theirs in turns(5):
         ratios = [a / b for a, b in zip(ours, theirs, strict=True)]
         print(
             f"{name}: {statistics.median(ours):.0f} images/s, torchvision {statistics.median(theirs):.0f}: "
-            f"{statistics.median(ratios):.2f} times, from {min(ratios):.2f} to {max(ratios):.2f} (goal {GOALS[name]})"
+            f"{statistics.median(ratios):.2f} times, from {min(ratios):.2f} to {max(ratios):.2f} (goal {goal})"
         )
     measured = memory_over_epochs(20)
     print(f"memory after epoch 1, 5, 20: {measured[0]:.0f}, {measured[4]:.0f}, {measured[-1]:.0f} MB")
