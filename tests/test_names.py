@@ -37,8 +37,9 @@ def test_every_class_at_its_defaults_has_names():
     assert label("Linear") == "Linear"
 
 
-def test_names_need_no_torch():
-    code = "import sys, rethink.models.names; sys.exit('torch' in sys.modules)"
+@pytest.mark.parametrize("module", ["models.names", "runs.setting"])
+def test_names_need_no_torch_whatever_is_imported_first(module):
+    code = f"import sys, rethink.{module}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 

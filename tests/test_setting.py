@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from lightning.pytorch import Callback
 
 from rethink.errors import UserError
-from rethink.models import MLP, SmallInception, WideResNet, names
+from rethink.models import MLP, SmallInception, WideResNet
+from rethink.models.names import usual_batch_norm
 from rethink.models.small_alexnet import SmallAlexNet
 from rethink.randomization import Randomization
 from rethink.runs.identity import identity, parts, resolved, run_id
@@ -213,7 +214,7 @@ def test_options_are_asked_by_their_short_or_dotted_names():
 def test_batch_norm_is_that_of_the_class(kind):
     from rethink.runs.identity import _defaults
 
-    assert names.usual_batch_norm(kind.__name__) == _defaults(kind)["batch_norm"]
+    assert usual_batch_norm(kind.__name__) == _defaults(kind)["batch_norm"]
 
 
 class Finished:

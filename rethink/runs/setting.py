@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Any, Protocol, Self, TypeVar
 
 from rethink.errors import UserError
-from rethink.models import names
+from rethink.models.names import architecture, sizes, usual_batch_norm
 from rethink.runs import wording
 
 # Options with a short name -> the dotted one, and what holds where nothing is said.
@@ -66,14 +66,14 @@ class Setting:
             randomization_options = _without(randomization_options, "probability")  # the corruption holds it
         options: dict[str, Any] = {}
         for part, chosen in (
-            ("model", _without(model_options, *names.sizes(model, model_options))),
+            ("model", _without(model_options, *sizes(model, model_options))),
             ("data", data_options),
             ("randomization", randomization_options),
             *((part, parts.pop(part, {})) for part in ("trainer", "convergence")),
         ):
             options |= {f"{part}.{name}": value for name, value in chosen.items()}
-        architecture = names.architecture(model, model_options)
-        return cls(architecture, randomization, corruption, seed, data, as_written(options | parts), resolved or {})
+        name = architecture(model, model_options)
+        return cls(name, randomization, corruption, seed, data, as_written(options | parts), resolved or {})
 
     @cached_property
     def options(self) -> dict[str, Any]:
@@ -100,7 +100,7 @@ class Setting:
                 return options[option]
         if name not in _SHORT and "." not in name:
             raise UserError(f"a setting has no {name!r}. Write an option with its part, such as model.{name}.")
-        return names.usual_batch_norm(self.architecture) if option == "model.batch_norm" else default
+        return usual_batch_norm(self.architecture) if option == "model.batch_norm" else default
 
     weight_decay = _option("weight_decay", float)
     augmentation = _option("augmentation", str)

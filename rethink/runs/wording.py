@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from rethink.models import names
+from rethink.models.names import of_the_package, usual_batch_norm, usual_epochs
 
 _AUGMENTATIONS = ("random_crop", "flip_rotate", "random_crop_flip_rotate")
 
@@ -57,10 +57,10 @@ def randomization(name: str, corruption: float | None) -> str:
 def options(architecture: str, dataset: str, chosen: Mapping[str, Any]) -> Iterator[str]:
     """The words of the options that are not at their defaults, of batch norm, and of an unusual budget."""
     left = dict(chosen) | ({} if dataset == "CIFAR10" else {"dataset": dataset})
-    if names.of_the_package(architecture) and isinstance(left.get("model.batch_norm", True), bool):
-        yield from ["batch norm"] if left.pop("model.batch_norm", names.usual_batch_norm(architecture)) else []
+    if of_the_package(architecture) and isinstance(left.get("model.batch_norm", True), bool):
+        yield from ["batch norm"] if left.pop("model.batch_norm", usual_batch_norm(architecture)) else []
     epochs = left.setdefault("trainer.max_epochs", None)
-    if type(epochs) is int and epochs == names.usual_epochs(architecture):
+    if type(epochs) is int and epochs == usual_epochs(architecture):
         del left["trainer.max_epochs"]
     for name, (kind, text) in _WORDS.items():
         if name in left and _fits(name, left[name], kind):
