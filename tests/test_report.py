@@ -19,7 +19,6 @@ from rethink.report.provenance import mixtures
 from rethink.report.style import randomization_style
 from rethink.report.tables import Column, Table
 from rethink.report.verdicts import (
-    Quantity,
     Verdict,
     at_chance,
     at_most,
@@ -172,8 +171,8 @@ def test_a_short_row_is_an_error() -> None:
 # --- verdicts -----------------------------------------------------------------------------------------------
 
 
-def quantities(*values: float) -> list[tuple[str, Quantity]]:
-    return [(chr(97 + i), Quantity(value)) for i, value in enumerate(values)]
+def quantities(*values: float) -> list[tuple[str, Estimate]]:
+    return [(chr(97 + i), Estimate.single(value)) for i, value in enumerate(values)]
 
 
 def test_order() -> None:
@@ -182,7 +181,7 @@ def test_order() -> None:
     assert (swapped.outcome, swapped.detail) == ("partly shown", "Here: a (1) < c (2) < b (3) < d (4).")
     assert ordered("", quantities(1, 4, 3)).outcome == "not shown"
     assert ordered("", quantities(1, 1)).outcome == "not shown"  # a tie is no order
-    assert ordered("", [("a", Quantity(1)), ("b", None)]).detail == "Missing: b."
+    assert ordered("", [("a", Estimate.single(1)), ("b", None)]).detail == "Missing: b."
 
 
 def test_a_part_of_what_was_planned_shows_no_trend_wholly() -> None:
@@ -196,29 +195,29 @@ def test_a_part_of_what_was_planned_shows_no_trend_wholly() -> None:
 
 
 def test_order_with_censored_times() -> None:
-    over_60 = Quantity(60, censored=True)
-    assert ordered("", [("a", Quantity(60)), ("b", over_60)]).outcome == "shown"
+    over_60 = Estimate.single(60, censored=True)
+    assert ordered("", [("a", Estimate.single(60)), ("b", over_60)]).outcome == "shown"
     assert ordered("", [("a", over_60), ("b", over_60)]).outcome == "cannot tell"
-    assert ordered("", [("a", over_60), ("b", Quantity(9))]).outcome == "not shown"
-    assert over_60.precedes(Quantity(70)) is None
-    assert Quantity(70).precedes(over_60) is None
+    assert ordered("", [("a", over_60), ("b", Estimate.single(9))]).outcome == "not shown"
+    assert over_60.precedes(Estimate.single(70)) is None
+    assert Estimate.single(70).precedes(over_60) is None
 
 
 def test_rising() -> None:
     def judge(*values: float, tolerance: float = 0.0) -> str:
-        return rising("", [(i, Quantity(v)) for i, v in enumerate(values)], tolerance).outcome
+        return rising("", [(i, Estimate.single(v)) for i, v in enumerate(values)], tolerance).outcome
 
     assert judge(1, 2, 2, 3) == "shown"
     assert judge(1, 3, 2) == "partly shown"
     assert judge(1, 3, 2.9, tolerance=0.2) == "shown"
     assert judge(1, 2, 1) == "not shown"
     assert judge(1, 1.1, tolerance=0.2) == "not shown"  # a rise within the tolerance is none
-    assert rising("", [(0, Quantity(60)), (1, Quantity(60, True))]).outcome == "shown"
-    assert rising("", [(0, Quantity(60, True)), (1, Quantity(60, True))]).outcome == "cannot tell"
+    assert rising("", [(0, Estimate.single(60)), (1, Estimate.single(60, True))]).outcome == "shown"
+    assert rising("", [(0, Estimate.single(60, True)), (1, Estimate.single(60, True))]).outcome == "cannot tell"
 
 
 def test_rising_past_a_level_that_is_missing() -> None:
-    levels = [(0.0, Quantity(1)), (0.5, None), (1.0, Quantity(2))]
+    levels = [(0.0, Estimate.single(1)), (0.5, None), (1.0, Estimate.single(2))]
     assert rising("", levels).outcome == "partly shown"
     assert rising("", levels).detail == "1 at p = 0, 2 at p = 1; missing: p = 0.5."
     assert rising("", levels[:2]).outcome == "cannot tell"
@@ -226,13 +225,15 @@ def test_rising_past_a_level_that_is_missing() -> None:
 
 
 def test_what_lies_within_the_intervals_is_not_told_apart() -> None:
-    low, high = Quantity.of(Estimate((1.0, 1.2, 1.1))), Quantity.of(Estimate((2.0, 2.2, 2.1)))
-    noisy = Quantity.of(Estimate((0.0, 6.3, 0.0)))
+    low, high = Estimate((1.0, 1.2, 1.1)), Estimate((2.0, 2.2, 2.1))
+    noisy = Estimate((0.0, 6.3, 0.0))
     assert ordered("", [("a", low), ("b", high)]).outcome == "shown"
     assert ordered("", [("a", low), ("b", noisy)]).outcome == "cannot tell"
     assert rising("", [(0, low), (1, high)]).outcome == "shown"
     assert rising("", [(0, low), (1, noisy)]).outcome == "cannot tell"
-    assert rising("", [(0, low), (0.5, Quantity(2.2, half=9)), (1, high)]).outcome == "partly shown"  # it hides no fall
+    assert (
+        rising("", [(0, low), (0.5, Estimate.single(2.2, half=9)), (1, high)]).outcome == "partly shown"
+    )  # it hides no fall
     assert at_most("", [("a", high)], 3).outcome == "shown"
     assert at_most("", [("a", noisy)], 3).outcome == "cannot tell"
     assert at_most("", [("a", noisy)], 1).outcome == "cannot tell"
@@ -250,7 +251,7 @@ def test_counting_seeds() -> None:
 
 
 def test_the_order_by_seed() -> None:
-    a, b, late = Quantity(1), Quantity(2), Quantity(2, censored=True)
+    a, b, late = Estimate.single(1), Estimate.single(2), Estimate.single(2, censored=True)
     by_seed = {0: {"a": a, "b": b}, 1: {"a": b, "b": a}, 2: {"a": a}, 3: {"a": late, "b": late}}
     told = ordered_by_seed("", ["a", "b"], by_seed)
     assert told.detail == "In 1 of 4 seeds; not in seed 1; open in seed 2, seed 3. a before b in 1 of 3."
@@ -269,7 +270,7 @@ def test_bounds() -> None:
     assert at_most("", [], 4).outcome == "cannot tell"
     assert at_most("", quantities(3.9), 4).outcome == "shown"
     assert at_most("", quantities(4.1), 4).outcome == "not shown"
-    assert at_most("", [("a", Quantity(3, censored=True))], 4).outcome == "cannot tell"
+    assert at_most("", [("a", Estimate.single(3, censored=True))], 4).outcome == "cannot tell"
     assert at_most("", quantities(3), 4, missing=["b"]) == Verdict("", "cannot tell", "Here: 3 (a). Missing: b.")
     assert at_most("", quantities(5), 4, missing=["b"]).outcome == "not shown"
     assert fitted("", [("a", True), ("b", False)]).outcome == "not shown"

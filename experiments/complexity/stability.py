@@ -11,7 +11,7 @@ from rethink.report.results import Results
 from rethink.report.rows import grouped
 from rethink.report.style import randomization_style
 from rethink.report.tables import Cell, Column, Table
-from rethink.report.verdicts import Quantity, Verdict, counted, extreme_by_seed
+from rethink.report.verdicts import Verdict, counted, extreme_by_seed
 from rethink.report.wording import sentence
 from rethink.runs.analysis import FinishedAnalysis
 
@@ -151,10 +151,10 @@ def verdicts(cases: Sequence[Case]) -> list[Verdict]:
         )
     ]
     for data_name, alike in grouped(cases, lambda case: case.data_name).items():
-        by_seed: dict[int, dict[str, Quantity]] = {}
+        by_seed: dict[int, dict[str, Estimate]] = {}
         for case in alike:
             for analysis in case.analyses:
-                change = Quantity(float(analysis.values["mean"]["itself_probability"]))
+                change = Estimate.single(float(analysis.values["mean"]["itself_probability"]))
                 by_seed.setdefault(analysis.seed, {})[case.labels] = change
         names = [randomization_style(labels).label for labels in _LABELS]
         trend = f"The mean change on the left-out example is larger with random than with true labels ({data_name})"

@@ -13,7 +13,7 @@ from rethink.report.panels import Series, against_corruption
 from rethink.report.results import Results
 from rethink.report.style import architecture_style
 from rethink.report.tables import Column, Table
-from rethink.report.verdicts import Quantity, Verdict, at_most, rising, summary
+from rethink.report.verdicts import Verdict, at_most, rising, summary
 from rethink.report.wording import sentence, setting_name
 from rethink.runs.run import Run
 from rethink.runs.setting import Setting
@@ -126,7 +126,7 @@ def small(true: Sequence[Stopping], bound: float) -> list[Verdict]:
             judged.append(
                 at_most(
                     f"On true labels early stopping gains at most {bound:g} {unit} of test accuracy, {words}",
-                    [(f"{most.name}, the largest", Quantity(100 * getattr(most, gain).mean))],
+                    [(f"{most.name}, the largest", Estimate.single(100 * getattr(most, gain).mean))],
                     bound,
                     [f"{absent} of {len(true)} settings"] if absent else [],
                 )
@@ -149,7 +149,7 @@ def growing(sweeps: Mapping[str, Sequence[tuple[float, Stopping]]]) -> list[Verd
     """The gain grows with corruption, in every network."""
     judged = []
     for architecture, levels in sweeps.items():
-        gains = [(p, Quantity.of(row.gain and row.gain.scaled(100))) for p, row in levels if p <= HALF]
+        gains = [(p, row.gain and row.gain.scaled(100)) for p, row in levels if p <= HALF]
         if sum(gain is not None for _, gain in gains) > 1:
             trend = "Beyond the paper: what early stopping gains grows with corruption"
             judged.append(rising(f"{trend} up to p = {HALF:g} ({label(architecture)})", gains, unit=" points"))

@@ -14,7 +14,6 @@ from rethink.report.rows import Row
 from rethink.report.style import randomization_style
 from rethink.report.tables import Column, Table, comparison_cells, comparison_columns
 from rethink.report.verdicts import (
-    Quantity,
     Verdict,
     agreeing,
     at_most,
@@ -174,10 +173,10 @@ def accuracies(settings: Sequence[Setting], subject: str) -> Table:
 def verdicts(results: Results, settings: Sequence[Setting], tolerance: Tolerance | None) -> list[Verdict]:
     """All are fitted; in which order, by seed; and random labels take no more than a small factor."""
     order = list(LABELS.values())
-    steps: dict[int, dict[str, Quantity]] = {}
+    steps: dict[int, dict[str, Estimate]] = {}
     for run in results.all.runs:
         crossing = run.crossing(LOW)
-        steps.setdefault(run.seed, {})[LABELS[run.randomization]] = Quantity(crossing.step, crossing.censored)
+        steps.setdefault(run.seed, {})[LABELS[run.randomization]] = Estimate.single(crossing.step, crossing.censored)
     others = settings[1:]
     judged = [
         fitted(
@@ -190,7 +189,7 @@ def verdicts(results: Results, settings: Sequence[Setting], tolerance: Tolerance
         extreme_by_seed("Random labels are fitted last", LABELS["RandomLabels"], order, steps, largest=True),
         at_most(
             f"No setting takes more than {SMALL_FACTOR:g} times the steps of true labels",
-            [(setting.label, Quantity.of(setting.factor)) for setting in others if setting.factor],
+            [(setting.label, setting.factor) for setting in others if setting.factor],
             SMALL_FACTOR,
             [setting.label for setting in others if not setting.factor],
         ),

@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from experiments.fig1b.rows import Level, by_network, paper_curve, rows, rules_compared, started
 from experiments.fig1b.rules import rules_table
 from rethink.report.corruption import ONE_DRAW, SLIPS, paper_series
-from rethink.report.estimates import Tolerance, rule_in_words
+from rethink.report.estimates import Estimate, Tolerance, rule_in_words
 from rethink.report.figures import Chart
 from rethink.report.page import Artefact
 from rethink.report.panels import Panel, Series, against_corruption
 from rethink.report.results import Results
 from rethink.report.tables import Column, Table, comparison_cells, comparison_columns
-from rethink.report.verdicts import Quantity, Verdict, agreeing, at_most, rising, summary
+from rethink.report.verdicts import Verdict, agreeing, at_most, rising, summary
 from rethink.report.wording import evaluations, rule_words, sentence
 
 SMALL_FACTOR = 4.0  # the paper's axis ends here; its largest value is 3.6 (small Inception)
@@ -100,12 +100,12 @@ def verdicts(planned: Sequence[Level], tolerance: Tolerance | None) -> list[Verd
     judged, largest, missing = [], [], []
     for levels in by_network(started(planned)).values():
         network = levels[0].row.network
-        epochs = [(level.row.p, Quantity.of(level.epochs)) for level in levels]
+        epochs = [(level.row.p, level.epochs) for level in levels]
         judged.append(rising(f"Time to fit grows with label corruption ({network})", epochs, unit=" epochs"))
         if times := [level.relative for level in levels[1:] if level.relative]:
             # One that is censored may be the largest, whatever its mean.
             most = max(time.mean for time in times)
-            largest.append((network, Quantity(most, any(time.censored for time in times))))
+            largest.append((network, Estimate.single(most, any(time.censored for time in times))))
         missing += [f"{network} at p = {level.row.p:g}" for level in levels[1:] if not level.relative]
     trend = f"With any corruption a network takes at most {SMALL_FACTOR:g} times as long as with true labels"
     shown = by_network(started(planned))

@@ -14,7 +14,7 @@ from rethink.report.paper import corruption_curve
 from rethink.report.results import Results
 from rethink.report.rows import Row, grouped
 from rethink.report.tables import Column, Table, comparison_cells, comparison_columns
-from rethink.report.verdicts import Quantity, Verdict, agreeing, at_chance, fitted, rising, sampling_error, summary
+from rethink.report.verdicts import Verdict, agreeing, at_chance, fitted, rising, sampling_error, summary
 from rethink.report.wording import rule_words, run_name, sentence
 
 TEST_SETS = {
@@ -159,7 +159,7 @@ def verdicts(results: Results, levels: dict[str, list[Level]], chance: float) ->
     examples = min((run.test_size for run in results.runs), default=1)
     true = levels[TRUE_LABELS]
     for network in started(true):
-        percent = [(level.row.p, Quantity.of(level.last and level.last.scaled(100))) for level in network]
+        percent = [(level.row.p, level.last and level.last.scaled(100)) for level in network]
         means = [level.last.mean for level in network if level.last]
         within = sampling_error(statistics.fmean(means), examples) if means else 0.0
         trend = f"Test error on true labels grows with label corruption ({network[0].row.network})"

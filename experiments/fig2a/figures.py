@@ -13,7 +13,7 @@ from rethink.report.results import Results
 from rethink.report.rows import Row
 from rethink.report.style import Style, level_style
 from rethink.report.tables import Column, Table, comparison_cells, comparison_columns
-from rethink.report.verdicts import Quantity, Verdict, agreeing, ordered, summary
+from rethink.report.verdicts import Verdict, agreeing, ordered, summary
 from rethink.report.wording import sentence
 from rethink.runs.run import Run
 
@@ -139,7 +139,7 @@ def table(results: Results, curves: Sequence[Curve]) -> Table:
 
 def verdicts(curves: Sequence[Curve], full: bool) -> list[Verdict]:
     """Early stopping would gain more, the fewer regularizers there are; and whether the ends agree."""
-    gains = [(c.style.label, Quantity.of(c.gain and c.gain.scaled(100))) for c in curves if c.name != "wd_only"]
+    gains = [(c.style.label, c.gain and c.gain.scaled(100)) for c in curves if c.name != "wd_only"]
     judged = [ordered("Early stopping would gain more without regularizers than with all of them", gains)]
     if full:
         compared = [(curve.style.label, curve.comparison) for curve in curves]

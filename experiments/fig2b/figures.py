@@ -15,7 +15,7 @@ from rethink.report.results import Results
 from rethink.report.rows import Row
 from rethink.report.style import BATCH_NORM, Style
 from rethink.report.tables import Column, Table, comparison_cells, comparison_columns
-from rethink.report.verdicts import Quantity, Verdict, agreeing, at_most, counted, summary
+from rethink.report.verdicts import Verdict, agreeing, at_most, counted, summary
 from rethink.report.wording import sentence
 from rethink.runs.run import Run
 
@@ -172,7 +172,7 @@ def verdicts(networks: Sequence[Network], brings: Estimate | None, full: bool) -
         ),
         at_most(
             f"The best test accuracy is at most {LITTLE:g} point above the last: early stopping hardly helps",
-            [(network.style.label, Quantity.of(network.gain and network.gain.scaled(100))) for network in networks],
+            [(network.style.label, network.gain and network.gain.scaled(100)) for network in networks],
             LITTLE,
         ),
     ]

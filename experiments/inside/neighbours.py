@@ -12,7 +12,7 @@ from rethink.report.randomizations import FIVE, LABELS
 from rethink.report.results import Results
 from rethink.report.style import randomization_style
 from rethink.report.tables import Column, Table
-from rethink.report.verdicts import Quantity, Verdict, at_most, counted, extreme_by_seed
+from rethink.report.verdicts import Verdict, at_most, counted, extreme_by_seed
 from rethink.report.wording import rule_words, sentence
 
 NOISE = ("RandomPixels", "GaussianPixels")
@@ -131,7 +131,7 @@ def verdicts(settings: Sequence[Settings], rule: str) -> list[Verdict]:
         if size not in sizes:  # distances are of the images, whatever the network
             sizes.add(size)
             ratios = [
-                (LABELS[name], Quantity(labels.mean / noise.mean) if (noise := row.median(name)) else None)
+                (LABELS[name], Estimate.single(labels.mean / noise.mean) if (noise := row.median(name)) else None)
                 for name in NOISE
             ]
             trend = f"Noise images lie farther apart than real ones with random labels ({size:,} images)"
@@ -139,10 +139,10 @@ def verdicts(settings: Sequence[Settings], rule: str) -> list[Verdict]:
             judged.append(
                 at_most(f"{trend}: the distance of random labels is under {bound:g} of theirs", ratios, bound)
             )
-        by_seed: dict[int, dict[str, Quantity]] = {}
+        by_seed: dict[int, dict[str, Estimate]] = {}
         for run in network.runs:
             crossing = run.crossing(rule)
-            quantity = Quantity(float(crossing.epoch), crossing.censored)
+            quantity = Estimate.single(float(crossing.epoch), crossing.censored)
             by_seed.setdefault(run.seed, {})[LABELS[run.randomization]] = quantity
         whole = {seed: times for seed, times in by_seed.items() if len(times) > 2}
         others = [LABELS[name] for name in UNRELATED]
@@ -174,7 +174,7 @@ def _pairs(row: Settings) -> list[tuple[str, bool | None]]:
     for names in combinations(FIVE, 2):
         near, far = sorted(names, key=lambda name: distance.mean if (distance := row.median(name)) else 0.0)
         distances = row.median(near), row.median(far)
-        sooner, later = Quantity.of(row.times[far]), Quantity.of(row.times[near])
+        sooner, later = row.times[far], row.times[near]
         if distances[0] and distances[1] and sooner and later and _differ(distances[0].mean, distances[1].mean):
             pairs.append((" and ".join(LABELS[name] for name in names), sooner.precedes(later)))
     return pairs

@@ -14,7 +14,7 @@ from rethink.report.results import Results
 from rethink.report.rows import Row, grouped
 from rethink.report.style import ordinal_style
 from rethink.report.tables import Column, Table
-from rethink.report.verdicts import Quantity, Verdict, counted, summary
+from rethink.report.verdicts import Verdict, counted, summary
 from rethink.report.wording import evaluations, run_name, sentence
 from rethink.runs.run import Crossing, Run
 
@@ -131,7 +131,7 @@ def peak(run: Run) -> Peak | None:
 def clean_first(run: Run) -> bool | None:
     """Whether the clean part passes a half in an earlier epoch than the corrupted one; None if that is open."""
     clean, corrupted = (run.first(column, 0.5) for column in (CLEAN, CORRUPTED))
-    return None if clean is None or corrupted is None else _quantity(clean).precedes(_quantity(corrupted))
+    return None if clean is None or corrupted is None else _epoch(clean).precedes(_epoch(corrupted))
 
 
 def rises_and_falls(run: Run) -> bool | None:
@@ -145,8 +145,8 @@ def rises_and_falls(run: Run) -> bool | None:
     return above and share - last > 3 * math.sqrt(2 * share * (1 - share) / examples)
 
 
-def _quantity(crossing: Crossing) -> Quantity:
-    return Quantity(crossing.epoch, crossing.censored)
+def _epoch(crossing: Crossing) -> Estimate:
+    return Estimate.single(crossing.epoch, crossing.censored)
 
 
 def table(levels: Sequence[Level]) -> Table:

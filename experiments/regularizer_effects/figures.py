@@ -16,7 +16,7 @@ from rethink.report.paper import rows as paper_rows
 from rethink.report.results import Results
 from rethink.report.style import architecture_style
 from rethink.report.tables import Column, Table
-from rethink.report.verdicts import Quantity, Verdict, ordered, summary
+from rethink.report.verdicts import Verdict, ordered, summary
 from rethink.report.wording import sentence
 
 SWITCHES = ("random crop", "weight decay", "dropout", "batch norm", "architecture")
@@ -140,9 +140,9 @@ def verdicts(gains: Sequence[Gain]) -> list[Verdict]:
     crop, decay = by_switch["random crop"], by_switch["weight decay"]
     both = {gain.architecture for gain in crop} & {gain.architecture for gain in decay}
     quantities = {
-        "weight decay": _quantity([gain for gain in decay if not both or gain.architecture in both]),
-        "random crop": _quantity([gain for gain in crop if not both or gain.architecture in both]),
-        "architecture": _quantity(by_switch["architecture"]),
+        "weight decay": _mean_gain([gain for gain in decay if not both or gain.architecture in both]),
+        "random crop": _mean_gain([gain for gain in crop if not both or gain.architecture in both]),
+        "architecture": _mean_gain(by_switch["architecture"]),
     }
     named = {name: f"{name}, {len(by_switch[name])} of {planned[name]} comparisons" for name in quantities}
     more = "Changing the architecture brings more than"
@@ -158,10 +158,10 @@ def verdicts(gains: Sequence[Gain]) -> list[Verdict]:
     ]
 
 
-def _quantity(gains: Sequence[Gain]) -> Quantity | None:
+def _mean_gain(gains: Sequence[Gain]) -> Estimate | None:
     """The mean over comparisons; its interval is that of the gains that have one."""
     mean, halves = _mean(gains), [gain.ours.interval or 0.0 for gain in gains if gain.ours]
-    return None if mean is None else Quantity(mean, half=100 * math.hypot(*halves) / len(halves))
+    return None if mean is None else Estimate.single(mean, half=100 * math.hypot(*halves) / len(halves))
 
 
 def table(gains: Sequence[Gain]) -> Table:

@@ -11,7 +11,7 @@ from rethink.report.randomizations import FIVE, LABELS, TEST_SETS, generalizatio
 from rethink.report.results import Results
 from rethink.report.rows import Row, grouped
 from rethink.report.tables import Column, Table
-from rethink.report.verdicts import Outcome, Quantity, Verdict, fitted, ordered, summary
+from rethink.report.verdicts import Outcome, Verdict, fitted, ordered, summary
 from rethink.report.wording import evaluations, rule_words, run_name, sentence
 from rethink.runs.run import Run
 
@@ -150,14 +150,14 @@ def verdicts(results: Results, planned: Mapping[str, Sequence[Cell]], comparable
     if not comparable or len(tests) < 2:
         why = "One network only." if comparable else "On subsets of different size."
         return [*judged, *(Verdict(trend, "cannot tell", why) for trend in (STRONGER, AS_EASILY))]
-    tested = ordered(STRONGER, [(true[name].row.network, Quantity(100 * test.mean)) for name, test in tests.items()])
+    tested = ordered(STRONGER, [(true[name].row.network, test.alone().scaled(100)) for name, test in tests.items()])
     weakest, strongest = (choose(tests, key=lambda name: tests[name].mean) for choose in (min, max))
     compared = tested, _as_easily(noise[strongest], noise[weakest])
     return [*judged, *(verdict.from_part(len(tests), len(planned), "networks") for verdict in compared)]
 
 
 def _as_easily(strong: Cell, weak: Cell) -> Verdict:
-    times = [Quantity.of(cell.epochs) for cell in (strong, weak)]
+    times = [cell.epochs for cell in (strong, weak)]
     if times[0] is None or times[1] is None:
         absent = strong if times[0] is None else weak
         return Verdict(AS_EASILY, "cannot tell", f"Missing: {absent.row.network}.")

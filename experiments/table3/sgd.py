@@ -19,7 +19,7 @@ from rethink.report.results import Results
 from rethink.report.rows import grouped
 from rethink.report.style import SOLID, Dash, Style, level_style
 from rethink.report.tables import Cell, Column, Table
-from rethink.report.verdicts import Quantity, Verdict, at_most, counted
+from rethink.report.verdicts import Verdict, at_most, counted
 from rethink.report.wording import sentence
 from rethink.runs.analysis import FinishedAnalysis
 
@@ -266,7 +266,7 @@ def _difference(analysed: FinishedAnalysis, loss: str) -> float:
 def _arrives(problems: Sequence[Problem], trend: str, algorithm: str, missing: Sequence[str]) -> Verdict:
     """The largest final distance over the seeds of each problem is small."""
     largest = [
-        (problem.name, Quantity(max(a.values["curves"][algorithm]["to_limit"][-1] for a in problem.analyses)))
+        (problem.name, Estimate.single(max(a.values["curves"][algorithm]["to_limit"][-1] for a in problem.analyses)))
         for problem in problems
     ]
     return at_most(f"{trend}, up to {ARRIVED:g} |w*|", largest, ARRIVED, missing)

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 
 from experiments.theorem1.rows import Construction, Trained, constructions, trained
 from rethink.report import paper
+from rethink.report.estimates import Estimate
 from rethink.report.figures import Chart
 from rethink.report.page import Artefact
 from rethink.report.panels import Panel, Series
 from rethink.report.results import Results
 from rethink.report.style import PAPER_DASH, PAPER_INK, SOLID, level_style
 from rethink.report.tables import Column, Table
-from rethink.report.verdicts import Quantity, Verdict, counted, fitted, ordered, summary
+from rethink.report.verdicts import Verdict, counted, fitted, ordered, summary
 from rethink.report.wording import sentence
 
 SHORT = {"random_labels": "labels", "real_values": "real"}
@@ -261,8 +262,8 @@ def verdicts(networks: Sequence[Construction], smallest_of_paper: float, missing
         ),
     ]
     whole = [float(v["weights"]) for _, v in shallow if v["n"] == PAPER_N]
-    ours = Quantity(max(whole)) if whole else None
-    named = [("Theorem 1", ours), ("the smallest of the paper", Quantity(smallest_of_paper))]
+    ours = Estimate.single(max(whole)) if whole else None
+    named = [("Theorem 1", ours), ("the smallest of the paper", Estimate.single(smallest_of_paper))]
     return [*judged, ordered(f"For {PAPER_N:,} images it takes fewer weights than the paper's networks have", named)]
 
 

@@ -26,12 +26,19 @@ class Estimate:
 
     values: tuple[float, ...]
     censored: bool = False
+    half: float | None = None
+    """Half the 95 % interval of the mean, in the place of that of the values."""
 
     @classmethod
     def of(cls, values: Sequence[float | None], censored: bool = False) -> Self | None:
         """Of the values that were measured; None where none was."""
         measured = tuple(value for value in values if value is not None and math.isfinite(value))
         return cls(measured, censored) if measured else None
+
+    @classmethod
+    def single(cls, value: float, censored: bool = False, half: float | None = None) -> Self:
+        """Of one value."""
+        return cls((value,), censored, half)
 
     @classmethod
     def paired(cls, of: Mapping[int, float], over: Mapping[int, float]) -> Self | None:
@@ -54,19 +61,40 @@ class Estimate:
     @property
     def interval(self) -> float | None:
         """Half the width of the 95 % interval of the mean, by Student's t; None for one seed."""
-        if self.sd is None:
-            return None
+        if self.half is not None or self.sd is None:
+            return self.half
         return _T[min(self.n - 1, len(_T)) - 1] * self.sd / math.sqrt(self.n)
 
     def scaled(self, factor: float) -> "Estimate":
         """In another unit: 100 for per cent."""
-        return Estimate(tuple(factor * value for value in self.values), self.censored)
+        half = None if self.half is None else factor * self.half
+        return Estimate(tuple(factor * value for value in self.values), self.censored, half)
 
     def format(self, spec: str, interval: bool = False) -> str:
         """As `99.20 ± 0.04`, with `> ` before a lower bound; after ± the s.d., or half the 95 % interval."""
         text = ("> " if self.censored else "") + format(self.mean, spec)
         spread = self.interval if interval else self.sd
         return text if spread is None else f"{text} ± {format(spread, spec.replace('+', ''))}"
+
+    def alone(self, more: float = 0.0) -> "Estimate":
+        """Its mean without an interval, larger by so much."""
+        return Estimate((self.mean + more,), self.censored)
+
+    def precedes(self, other: "Estimate", by: float = 0.0) -> bool | None:
+        """Whether this is smaller than `other`, by more than `by`; None if censoring or intervals leave it open."""
+        ours, theirs, within = self.mean, other.mean - by, (self.interval or 0.0) + (other.interval or 0.0)
+        if within and abs(theirs - ours) <= within:
+            return None
+        if self.censored:
+            return False if not other.censored and theirs <= ours else None
+        if theirs > ours or (other.censored and theirs == ours):
+            return True
+        return None if other.censored else False
+
+    @property
+    def short(self) -> str:
+        """Its mean, for the detail of a verdict."""
+        return self.alone().format(".3g")
 
     def __str__(self) -> str:
         return self.format(".3g")

@@ -6,7 +6,7 @@ verdict says so.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
@@ -38,41 +38,7 @@ class Verdict:
         return Verdict(self.trend, outcome, f"{self.detail} Missing: {planned - there} of {planned} {of}.")
 
 
-@dataclass(frozen=True)
-class Quantity:
-    """A number, or if `censored` all that is known of it: that it is larger.
-
-    `half` is half the 95 % interval of a mean over seeds: what lies within it is not told apart.
-    """
-
-    value: float
-    censored: bool = False
-    half: float = 0.0
-
-    @classmethod
-    def of(cls, estimate: Estimate | None) -> "Quantity | None":
-        """The mean over seeds; None stays None."""
-        return None if estimate is None else cls(estimate.mean, estimate.censored, estimate.interval or 0.0)
-
-    def alone(self, more: float = 0.0) -> "Quantity":
-        """The same without its interval, larger by so much."""
-        return Quantity(self.value + more, self.censored)
-
-    def precedes(self, other: "Quantity") -> bool | None:
-        """Whether this is smaller than `other`; None if the censoring or the intervals leave it open."""
-        if (self.half or other.half) and abs(other.value - self.value) <= self.half + other.half:
-            return None
-        if self.censored:
-            return False if not other.censored and other.value <= self.value else None
-        if other.value > self.value or (other.censored and other.value == self.value):
-            return True
-        return None if other.censored else False
-
-    def __str__(self) -> str:
-        return f"{'> ' if self.censored else ''}{self.value:.3g}"
-
-
-Named = tuple[str, Quantity | None]  # None: no run
+Named = tuple[str, Estimate | None]  # None: no run
 
 
 def fitted(trend: str, runs: Sequence[tuple[str, bool]], missing: Sequence[str] = ()) -> Verdict:
@@ -97,15 +63,15 @@ def ordered(trend: str, quantities: Sequence[Named]) -> Verdict:
         (_, first), *_, (_, last) = there
         ends = [first.precedes(q) for _, q in there[1:]] + [q.precedes(last) for _, q in there[:-1]]
         outcome = "partly shown" if all(ends) else "not shown"
-    here = sorted(there, key=lambda pair: (pair[1].value, pair[1].censored))
-    chain = here[0][0] + f" ({here[0][1]})"
+    here = sorted(there, key=lambda pair: (pair[1].mean, pair[1].censored))
+    chain = f"{here[0][0]} ({here[0][1].short})"
     for (_, before), (name, quantity) in pairwise(here):
-        chain += f" {'<' if before.alone().precedes(quantity.alone()) else '='} {name} ({quantity})"
+        chain += f" {'<' if before.alone().precedes(quantity.alone()) else '='} {name} ({quantity.short})"
     return Verdict(trend, outcome, f"Here: {chain}.")
 
 
 def rising(
-    trend: str, by_level: Sequence[tuple[float, Quantity | None]], tolerance: float = 0.0, unit: str = ""
+    trend: str, by_level: Sequence[tuple[float, Estimate | None]], tolerance: float = 0.0, unit: str = ""
 ) -> Verdict:
     """The quantity rises with the level: no step down by more than `tolerance`, and the end above the start.
 
@@ -124,8 +90,8 @@ def rising(
         for (low, before), (high, after) in pairwise(there)
         if after.alone(tolerance).precedes(before.alone())
     ]
-    rises = first.precedes(replace(last, value=last.value - tolerance))
-    detail = f"{first}{unit} at p = {start:g}, {last}{unit} at p = {end:g}"
+    rises = first.precedes(last, by=tolerance)
+    detail = f"{first.short}{unit} at p = {start:g}, {last.short}{unit} at p = {end:g}"
     if falls:
         detail += f"; falls from p = {', '.join(falls)}"
     if absent:
@@ -145,11 +111,13 @@ def at_most(trend: str, quantities: Sequence[Named], bound: float, missing: Sequ
     there = [(name, quantity) for name, quantity in quantities if quantity is not None]
     if not there:
         return Verdict(trend, "cannot tell", "No such run.")
-    detail = "Here: " + ", ".join(f"{quantity} ({name})" for name, quantity in there) + "."
+    detail = "Here: " + ", ".join(f"{quantity.short} ({name})" for name, quantity in there) + "."
     detail += f" Missing: {_listed(absent)}." if absent else ""
-    if any(quantity.value - quantity.half > bound for _, quantity in there):
+    if any(quantity.mean - (quantity.interval or 0.0) > bound for _, quantity in there):
         return Verdict(trend, "not shown", detail)
-    open_ = absent or any(quantity.censored or quantity.value + quantity.half > bound for _, quantity in there)
+    open_ = absent or any(
+        quantity.censored or quantity.mean + (quantity.interval or 0.0) > bound for _, quantity in there
+    )
     return Verdict(trend, "cannot tell" if open_ else "shown", detail)
 
 
@@ -169,7 +137,7 @@ def counted(trend: str, answers: Sequence[tuple[str, bool | None]], of: str = "r
     return Verdict(trend, partly if no else "shown", detail)
 
 
-def ordered_by_seed(trend: str, order: Sequence[str], by_seed: Mapping[int, Mapping[str, Quantity]]) -> Verdict:
+def ordered_by_seed(trend: str, order: Sequence[str], by_seed: Mapping[int, Mapping[str, Estimate]]) -> Verdict:
     """The quantities rise in the order given, seed by seed; open in a seed that lacks some of them."""
     answers: list[tuple[str, bool | None]] = []
     for seed, quantities in by_seed.items():
@@ -185,7 +153,7 @@ def ordered_by_seed(trend: str, order: Sequence[str], by_seed: Mapping[int, Mapp
 
 
 def extreme_by_seed(
-    trend: str, name: str, others: Sequence[str], by_seed: Mapping[int, Mapping[str, Quantity]], largest: bool = False
+    trend: str, name: str, others: Sequence[str], by_seed: Mapping[int, Mapping[str, Estimate]], largest: bool = False
 ) -> Verdict:
     """One of the quantities is smaller, or larger, than the others, seed by seed; open where one is missing."""
     answers: list[tuple[str, bool | None]] = []
@@ -198,7 +166,7 @@ def extreme_by_seed(
     return counted(trend, answers, "seeds")
 
 
-def in_order(quantities: Sequence[Quantity]) -> bool | None:
+def in_order(quantities: Sequence[Estimate]) -> bool | None:
     """Whether each precedes the next; None if the censoring leaves it open."""
     answers = [before.precedes(after) for before, after in pairwise(quantities)]
     return False if False in answers else None if None in answers else True
