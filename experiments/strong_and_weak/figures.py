@@ -163,5 +163,5 @@ def _as_easily(strong: Cell, weak: Cell) -> Verdict:
         return Verdict(AS_EASILY, "cannot tell", f"Missing: {absent.row.network}.")
     longer = times[1].precedes(times[0])
     outcome: Outcome = "cannot tell" if longer is None else "not shown" if longer else "shown"
-    detail = f"{strong.row.network} {times[0]} epochs, {weak.row.network} {times[1]}."
+    detail = f"{strong.row.network} {times[0].short} epochs, {weak.row.network} {times[1].short}."
     return Verdict(AS_EASILY, outcome, detail)
