@@ -7,8 +7,9 @@ import torch
 
 from rethink.cli import main
 from rethink.data.pipelines.cifar import AugmentationDraws, prepare
-from rethink.models import MLP, Classifier, SmallAlexNet, SmallInception, WideResNet
+from rethink.models import MLP, Classifier, InceptionV3, SmallAlexNet, SmallInception, WideResNet
 from rethink.runs.run import Run
+from rethink.training.recipes import TensorFlowRMSProp
 from rethink.training.step import sgd_step
 
 pytestmark = [
@@ -46,6 +47,21 @@ def test_a_step_agrees_with_the_cpu(architecture: type[Classifier], augmentation
     assert correct2 == correct
     for one_weight, other in zip(weights, weights2, strict=True):
         torch.testing.assert_close(other, one_weight, rtol=1e-3, atol=1e-4)
+
+
+def test_inception_v3_trains_at_299_in_bf16_with_its_auxiliary_head():
+    model = InceptionV3(num_classes=1000, dropout=0.2, weight_decay=4e-5, recipe=TensorFlowRMSProp(0.01)).cuda()
+    model.network.to(memory_format=torch.channels_last)
+    optimizer = model.configure_optimizers()
+    images = torch.randn(32, 3, 299, 299, device="cuda").to(memory_format=torch.channels_last)
+    labels = torch.arange(32, device="cuda")
+    losses = []
+    for _ in range(8):
+        with torch.autocast("cuda", torch.bfloat16):
+            losses.append(sgd_step(model.network, optimizer, images, labels, weight=1 / 32, auxiliary_weight=0.4)[0])
+    assert torch.stack(losses).isfinite().all()
+    assert losses[-1] < losses[0]
+    assert all(p.grad is not None and p.dtype == torch.float32 for p in model.network.parameters())
 
 
 def test_a_run_on_the_gpu_trains_on_the_same_data(fit):
