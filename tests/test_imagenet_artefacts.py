@@ -1,0 +1,80 @@
+"""The artefacts of Table 2 and Figure 2a on mini-records: rows, top-5, the best epoch, what is not the paper's."""
+
+import csv
+import io
+from pathlib import Path
+
+import pytest
+from mini_records import Scale, results_of, write_run
+
+from rethink.report import artefacts, paper
+from rethink.report.page import Artefact
+from rethink.runs.run import Run
+
+RECIPE = {"class": "TensorFlowRMSProp", "options": {"label_smoothing": 0.1}}
+INCEPTION = [row for row in paper.rows("table2") if row.cells["model"] == "InceptionV3"]
+
+
+def write(root: Path, row: paper.PaperRow, recipe: dict = RECIPE) -> Run:
+    """A run that ends at the paper's numbers, its best test accuracy two points above the last."""
+    on = {name: row.cells[name] == "yes" for name in ("augmentation", "dropout", "weight_decay")}
+    switches = {"augmentation": "inception"} if on["augmentation"] else {}
+    switches |= {"dropout": 0.2} if on["dropout"] else {}
+    switches |= {"weight_decay": 4e-5} if on["weight_decay"] else {}
+    history = {}
+    for column, metric in (("top1", "accuracy"), ("top5", "accuracy_top5")):
+        train, test = (row.number(f"{column}_{part}") / 100 for part in ("train", "test"))
+        history |= {f"train/{metric}": [train / 2, train, train], f"test/{metric}": [test, test + 0.02, test]}
+    labels = {"true": "TrueLabels", "random": "RandomLabels"}[row.cells["labels"]]
+    return Run.open(write_run(root, "InceptionV3", labels, history=history, recipe=recipe, **switches))
+
+
+def make(name: str, runs: list[Run], scale: Scale = "full") -> Artefact:
+    return artefacts.make(results_of(name, runs, scale=scale))
+
+
+def rows_of(artefact: Artefact, number: int) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(artefact.tables[number].to_csv())))
+
+
+def test_table2_has_seven_rows_of_four_numbers_and_the_best_epochs(tmp_path):
+    runs = [write(tmp_path, row) for row in INCEPTION]
+    other = write(tmp_path, INCEPTION[3], RECIPE | {"options": {"label_smoothing": 0.0}})
+    artefact = make("table2", [*runs, other])
+    assert [table.name for table in artefact.tables] == ["top1_train", "top5_train", "top1_test", "top5_test", "others"]
+    for number, column in ((0, "top1_train"), (2, "top1_test"), (3, "top5_test")):
+        assert len(rows_of(artefact, number)) == 7
+        for theirs, ours in zip(INCEPTION, rows_of(artefact, number), strict=True):
+            assert float(ours["paper"]) == pytest.approx(theirs.number(column) / 100)
+            assert ours["verdict"].startswith("inside")
+    best = [float(row["best_top1_test"]) for row in rows_of(artefact, 2)]
+    assert best == pytest.approx([row.number("top1_test") / 100 + 0.02 for row in INCEPTION])
+    printed = [row["paper_best"] for row in rows_of(artefact, 2)]
+    assert [float(value) for value in printed if value] == pytest.approx([0.7257, 0.6316])
+    assert len(rows_of(artefact, 4)) == 1
+    assert "7 of the paper's 7 rows" in artefact.finding
+
+
+def test_table2_in_small_is_judged_by_fit_and_not_by_the_papers_numbers(tmp_path):
+    artefact = make("table2", [write(tmp_path, row) for row in INCEPTION[:2]], scale="demo")
+    assert "2 of the paper's 7 rows" in artefact.finding
+    trends = {verdict.trend: verdict.outcome for verdict in artefact.verdicts}
+    assert len(trends) == 2
+    assert trends["Every row fits its training set, true labels or random, to 100 %"] == "not shown"  # 92 % is not 100
+
+
+@pytest.mark.parametrize("scale", ["full", "demo"])
+def test_fig2a_has_the_papers_curves_and_what_stopping_would_gain(tmp_path, scale):
+    runs = [write(tmp_path, INCEPTION[number]) for number in (0, 2, 3)]
+    artefact = make("fig2a", runs, scale)
+    (chart,) = artefact.charts
+    theirs = [series for panel in chart.panels for series in panel.series if series.from_paper]
+    assert len(theirs) == 6
+    assert 240 < max(theirs[0].x) < 260  # ten million steps of 32 images are 250 epochs
+    assert [float(row["gain"]) for row in rows_of(artefact, 0)] == pytest.approx([0.02] * 3)
+    assert "2.0 points" in artefact.finding
+
+
+def test_without_a_run_both_say_so():
+    for name in ("table2", "fig2a"):
+        assert "0 of the paper's" in make(name, []).finding or "None of the three" in make(name, []).finding
