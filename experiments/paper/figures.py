@@ -1,0 +1,164 @@
+"""Every number of the paper's CIFAR-10 and MNIST half with its verdict, taken from the artefacts that judge them."""
+
+import csv
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from rethink.report import artefacts
+from rethink.report.page import Artefact
+from rethink.report.results import Results
+from rethink.report.tables import Cell, Column, Table
+from rethink.sweep.experiment import EXPERIMENTS, Experiment
+
+# Artefact -> those of its tables whose "paper" column the paper prints or plots. What is worked back is not counted.
+JUDGED = {
+    "table1": ("train", "test"),
+    "table3": ("errors",),
+    "table4": ("table",),
+    "fig1a": ("table",),
+    "fig1b": ("table",),
+    "fig1c": ("corrupted_alike",),
+    "fig2b": ("table",),
+}
+NAMES = {name: name.replace("table", "Table ").replace("fig", "Figure ") for name in JUDGED}
+OUTCOMES = ("inside", "inside, n = 1", "outside", "outside, n = 1", "cannot tell", "not run")
+_PLOTTED = {"fig1b": "rel_time", "fig1c": "test_error"}
+_NETWORKS = {"small Inception": "Inception", "small AlexNet": "AlexNet", "MLP 1x512": "MLP1x512"}
+_SLIPS = ("small Inception, p 0.9", "MLP 1x512, p 0.6")
+_SLIP = "the paper's point equals its neighbour's to four digits, probably a slip"
+_UNJUDGED = {"": "not run", "not judged": "not run"}
+
+
+@dataclass(frozen=True)
+class Number:
+    """One number of the paper, as a reader sees it, with ours."""
+
+    artefact: str
+    what: str
+    n: str
+    ours: str
+    paper: str
+    difference: str
+    verdict: str
+
+    @property
+    def cells(self) -> list[Cell]:
+        return [
+            *(NAMES[self.artefact], self.what, self.n, self.ours),
+            *(self.paper, self.difference, self.verdict, self.reason),
+        ]
+
+    @property
+    def reason(self) -> str | None:
+        """Why it is not inside, as far as the numbers say it."""
+        if self.verdict.startswith("inside"):
+            return None
+        if self.ours.startswith("> "):
+            text = "not fitted in its epochs: a lower bound"
+        elif self.verdict == "cannot tell":
+            text = "the interval reaches across the tolerance's edge"
+        else:
+            text = f"{'below' if self.difference.startswith('-') else 'above'}, beyond the tolerance"
+            text += "" if self.verdict.endswith("n = 1") else " with all of the interval"
+        return f"{text}; {_SLIP}" if (self.artefact in _PLOTTED and self.what in _SLIPS) else text
+
+
+def artefact(results: Results) -> Artefact:
+    """The counts first, then every number that was judged, then what was not run with its command and cost."""
+    experiments = {name: Experiment.load(name, results.experiment.scale) for name in JUDGED}
+    numbers = [
+        number
+        for name, experiment in experiments.items()
+        for number in of_artefact(name, artefacts.make(Results.load(experiment, results.rule)))
+    ]
+    return results.artefact(
+        finding=_finding(numbers), tables=[counts(numbers), _judged(numbers), _not_run(numbers, experiments)]
+    )
+
+
+def of_artefact(name: str, made: Artefact) -> list[Number]:
+    """The numbers that an artefact judges, and those of the figure's networks of which it has no row yet."""
+    numbers = [number for table in made.tables if table.name in JUDGED[name] for number in _of_table(name, table)]
+    return [*numbers, *_absent(name, numbers)]
+
+
+def _of_table(name: str, table: Table) -> Iterator[Number]:
+    headers = [column.header for column in table.columns]
+    n, paper = headers.index("n"), headers.index("paper")
+    quantity = f", {table.name}" if len(JUDGED[name]) > 1 else ""
+    for cells, shown in zip(table.rows, table.shown(), strict=True):
+        if cells[paper] is not None:  # the paper has a number
+            row = dict(zip(headers, shown, strict=True))
+            words = [shown[0], *(f"{headers[place]} {shown[place]}" for place in range(1, n))]
+            verdict = _UNJUDGED.get(row["verdict"], row["verdict"])
+            difference, ours = row["difference"], shown[paper - 1]
+            yield Number(name, ", ".join(words) + quantity, row["n"], ours, row["paper"], difference, verdict)
+
+
+def _absent(name: str, numbers: Sequence[Number]) -> Iterator[Number]:
+    """Points of Figures 1b and 1c whose network has no run. At p = 0 the relative time is 1 by definition."""
+    if name not in _PLOTTED:
+        return
+    there = {number.what for number in numbers}
+    with (EXPERIMENTS / "paper" / "fig1bc.csv").open(newline="", encoding="utf-8") as file:
+        points = list(csv.DictReader(file))
+    for network, column in _NETWORKS.items():
+        for point in points:
+            p, value = float(point["p"]), float(point[f"{column}_{_PLOTTED[name]}"])
+            if f"{network}, p {p:g}" not in there and (p > 0 or name == "fig1c"):
+                shown = f"{value:.2f}" if name == "fig1b" else f"{100 * value:.2f}"
+                yield Number(name, f"{network}, p {p:g}", "0", "", shown, "", "not run")
+
+
+def counts(numbers: Sequence[Number]) -> Table:
+    """How many numbers of each artefact have which verdict; this table is the README's."""
+    found = Counter((number.artefact, number.verdict) for number in numbers)
+    rows: list[list[Cell]] = []
+    for name, title in NAMES.items():
+        there = [found[name, outcome] for outcome in OUTCOMES]
+        rows.append([title, sum(there), *there])
+    rows.append(["all", *(sum(int(str(row[place])) for row in rows) for place in range(1, len(OUTCOMES) + 2))])
+    columns = [Column.text("artefact", "artefact"), Column("numbers", "numbers")]
+    columns += [Column(outcome, outcome.replace(", n = ", "_n").replace(" ", "_")) for outcome in OUTCOMES]
+    return Table(columns, rows, "The paper's numbers on CIFAR-10 and MNIST, and what ours say of them", name="counts")
+
+
+def _judged(numbers: Sequence[Number]) -> Table:
+    names = {"number": "what", "n": "n", "ours": "ours", "paper": "paper", "difference": "difference"}
+    columns = [Column.text("artefact", "artefact"), Column.text("number", "number")]
+    columns += [Column(header, name) for header, name in [*names.items()][1:]]
+    columns += [Column.text("verdict", "verdict"), Column.text("why", "reason")]
+    rows = [number.cells for number in numbers if number.verdict != "not run"]
+    notes = [
+        "Ours: mean ± s.d. over n seeds. Difference: with the 95 % interval of the mean. The rule and the tolerance of "
+        "each artefact stand under its table. Per cent; steps in Figure 1a, multiples of the time at p = 0 in 1b."
+    ]
+    return Table(columns, rows, "Every number that was judged", notes, name="judged")
+
+
+def _not_run(numbers: Sequence[Number], experiments: dict[str, Experiment]) -> Table:
+    columns = [Column.text(header, header) for header in ("artefact", "numbers", "command", "cost")]
+    rows: list[list[Cell]] = []
+    for name, experiment in experiments.items():
+        absent = [number.what for number in numbers if number.artefact == name and number.verdict == "not run"]
+        if absent:
+            rows.append([NAMES[name], f"{len(absent)}: {'; '.join(absent)}", experiment.command, experiment.cost])
+    with (EXPERIMENTS / "paper" / "table2.csv").open(newline="", encoding="utf-8") as file:
+        table2 = [row for row in csv.DictReader(file) if row["model"] == "InceptionV3"]
+    for row in table2:
+        on = [word for word in ("augmentation", "dropout", "weight_decay") if row[word] == "yes"]
+        number = sum(1 for column, cell in row.items() if column.startswith("top") and cell)
+        what = f"{number}: {row['labels']} labels, {', '.join(on).replace('_', ' ') or 'no regularizer'}"
+        rows.append(["Table 2", what, "see docs/imagenet.md", "ImageNet; days on a GPU"])
+    return Table(columns, rows, "What was not run, and what it takes", name="not_run")
+
+
+def _finding(numbers: Sequence[Number]) -> str:
+    found = Counter(number.verdict.removesuffix(", n = 1") for number in numbers)
+    alone = sum(number.verdict.endswith("n = 1") for number in numbers)
+    return (
+        f"Of {len(numbers)} numbers {len(numbers) - found['not run']} were run: {found['inside']} are inside the "
+        f"tolerance, {found['outside']} outside, {found['cannot tell']} cannot be told. {alone} of the verdicts rest "
+        f"on one seed. {found['not run']} were not run."
+    )
