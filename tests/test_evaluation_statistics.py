@@ -8,6 +8,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from rethink.analyses.networks import at_the_end
+from rethink.callbacks.batch_norm_statistics import BatchNormStatistics
 from rethink.cli import main
 from rethink.data import Synthetic
 from rethink.errors import UserError
@@ -112,3 +113,26 @@ def test_a_choice_that_cannot_be_followed_is_refused():
     trainer = Trainer(accelerator="cpu", logger=False, enable_progress_bar=False, max_epochs=1)
     with pytest.raises(UserError, match="needs a data module of this package"):
         trainer.validate(model, images, verbose=False)
+
+
+# The measurement of all ways on the same weights, experiments/batch_norm_statistics.
+
+
+def test_all_ways_are_measured_on_the_same_weights_which_stay_as_they_are(tmp_path):
+    data = {"num_train": 64, "num_test": 20, "batch_size": 16}
+    plain, watched = WideResNet(depth=10), WideResNet(depth=10)
+    statistics = BatchNormStatistics(momenta=[0.1, 0.5], images=32, recomputed=64)
+    train(plain, Synthetic(**data), max_epochs=2, folder=tmp_path)
+    train(watched, Synthetic(**data), statistics, max_epochs=2, folder=tmp_path)
+    assert_equal(weights(watched), weights(plain))
+    rows = statistics.summary()["rows"]
+    ways = ["running 0.1", "running 0.5", "recomputed", "batch"]
+    assert [(row["epoch"], row["statistics"]) for row in rows] == [(epoch, way) for epoch in (1, 2) for way in ways]
+    assert len({row["train/loss"] for row in rows}) == 8
+
+    # The average without its start, by hand from that with it: a * 0.9^t + (1 - 0.9^t) * average of the batches.
+    name, averages = [*statistics.averages.items()][-1]
+    layer, whole = watched.network.get_submodule(name), 1 - 0.9**8
+    mean, variance = averages[0]
+    torch.testing.assert_close(mean / whole, layer.running_mean / whole)
+    torch.testing.assert_close(variance / whole, (layer.running_variance - (1 - whole)) / whole, rtol=1e-4, atol=1e-5)

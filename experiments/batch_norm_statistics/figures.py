@@ -1,0 +1,70 @@
+"""Small Inception after one epoch, evaluated with every kind of batch norm statistics, beside the paper's Figure 1a."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from rethink.report.estimates import Estimate
+from rethink.report.page import Artefact
+from rethink.report.paper import number
+from rethink.report.results import Results
+from rethink.report.tables import Cell, Column, Table
+from rethink.runs.run import Run
+
+SETTINGS = {
+    "TrueLabels": ("true labels", "true_labels"),
+    "ShuffledPixels": ("shuffled pixels", "shuffled_pixels"),
+    "RandomPixels": ("random pixels", "random_pixels"),
+}
+METRICS = ("train/loss", "train/accuracy", "test_randomized/accuracy")
+
+
+def artefact(results: Results) -> Artefact:
+    """A row for each setting and way, and which way is nearest to the paper's loss."""
+    by_setting = {name: [run for run in results.runs if run.randomization == name] for name in SETTINGS}
+    rows: list[list[Cell]] = []
+    findings = []
+    for name, runs in by_setting.items():
+        paper = number("fig1a", SETTINGS[name][1], epoch="1")
+        assert paper is not None
+        losses: dict[str, Estimate] = {}
+        for way in _ways(runs):
+            loss, train, test = (Estimate.of([_measured(run, way)[metric] for run in runs]) for metric in METRICS)
+            assert loss is not None
+            losses[way] = loss
+            rows.append([SETTINGS[name][0], way, loss.n, loss, train, test, paper, round(loss.mean - paper, 4)])
+        findings.append(_finding(name, losses, paper))
+    columns = [
+        *(Column.text("setting", "randomization"), Column.text("evaluated by", "statistics"), Column("n", "n")),
+        Column.estimates("training loss", "train/loss", "", 1, ".3f"),
+        *(Column.estimates("training", "train/accuracy"), Column.estimates("test", "test_randomized/accuracy")),
+        *(Column("paper's loss", "paper", format=".3f"), Column("difference", "difference", format="+.3f")),
+    ]
+    notes = [
+        "Every row of a setting is of the same weights. Running: averages over the batches of training, by momentum, "
+        "the start taken out of them. Batch: of each evaluated batch. Recomputed: over training images.",
+        *{f"On {run.record['batch_norm_statistics']['images'] or 'all'} images of each set." for run in results.runs},
+    ]
+    caption = "Small Inception after one epoch: mean ± s.d. over n seeds"
+    return results.artefact(finding=" ".join(findings), tables=[Table(columns, rows, caption, notes)])
+
+
+def _finding(name: str, losses: dict[str, Estimate], paper: float) -> str:
+    if not losses:
+        return f"{SETTINGS[name][0].capitalize()}: not run."
+    nearest = min(losses, key=lambda way: abs(losses[way].mean - paper))
+    said = ", ".join(f"{way} {loss.format('.3f')}" for way, loss in losses.items())
+    alone = ", by one seed" if losses[nearest].n == 1 else ""
+    return f"{SETTINGS[name][0].capitalize()}: {said}; the paper {paper:.3f}. Nearest{alone}: {nearest}."
+
+
+def _ways(runs: Sequence[Run]) -> list[str]:
+    return list(dict.fromkeys(row["statistics"] for run in runs for row in _rows(run)))
+
+
+def _rows(run: Run) -> list[dict[str, Any]]:
+    """Of the first epoch."""
+    return [row for row in run.record["batch_norm_statistics"]["rows"] if row["epoch"] == 1]
+
+
+def _measured(run: Run, way: str) -> dict[str, float]:
+    return next(row for row in _rows(run) if row["statistics"] == way)
