@@ -9,7 +9,7 @@ import pytest
 
 from rethink.cli import main
 from rethink.report import artefacts
-from rethink.report.publication import unrecorded
+from rethink.report.publication import quoting, unrecorded
 from rethink.report.results import Results
 from rethink.sweep.experiment import EXPERIMENTS, RECORDS, Experiment
 
@@ -46,6 +46,16 @@ def test_published_results_are_made_anew_from_their_records(
     for file in sorted(made):
         if not file.endswith(".svg") or version("matplotlib") == TESTED["matplotlib"]:  # drawn by the tested release
             assert (tmp_path / file).read_bytes() == (folder / file).read_bytes(), f"{name}: rethink publish {name}"
+
+
+def test_the_readme_says_what_the_records_say() -> None:
+    """Its table is never typed: the file that it quotes is made anew from the records above."""
+    page = (REPOSITORY / "README.md").read_text()
+    assert "<!-- made by rethink publish from experiments/paper/results/counts.md -->" in page
+    assert quoting(page) == page, "rethink publish paper"
+    typed = page.replace("| all |", "| all, and more |")
+    assert typed != page
+    assert quoting(typed) == page
 
 
 def test_results_without_a_record_are_told(tmp_path: Path) -> None:

@@ -116,6 +116,10 @@ def chart(settings: Sequence[Setting], overlaid: bool) -> Chart:
         return [
             Series.mean(randomization_style(s.name), s.row.curves(column or generalization_metric(s.name)))
             for s in settings
+        ] + [
+            Series.under_way(randomization_style(s.name), history, column or generalization_metric(s.name))
+            for s in settings
+            for history in s.row.under_way
         ]
 
     theirs = [

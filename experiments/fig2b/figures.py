@@ -102,6 +102,9 @@ def chart(networks: Sequence[Network], overlaid: bool) -> Chart:
             for network in networks
         ]
         ours = [replace(mean, best_so_far=metric == TEST) for mean in means]
+        ours += [
+            Series.under_way(network.style, going, metric) for network in networks for going in network.row.under_way
+        ]
         title = f"{name.capitalize()} accuracy"
         panels.append(Panel(title, "step", "accuracy", [*theirs, *ours] if overlaid else ours))
         panels += [] if overlaid else [Panel(f"{title}, the paper's", "step", "accuracy", theirs)]

@@ -35,7 +35,7 @@ def main(args: list[str]) -> None:
     with Console(stderr=True).status("Reading records") as status:
         for name in chosen:
             status.update(f"Reading the records of {name}")
-            results = Results.load(Experiment.load(name, options.scale, options.seeds), str(options.rule))
+            results = Results.load(Experiment.load(name, options.scale, options.seeds), str(options.rule), True)
             if results.empty:
                 absent.append(results)
                 continue

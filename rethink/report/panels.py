@@ -9,7 +9,8 @@ from typing import Literal
 
 from rethink.report.estimates import Estimate
 from rethink.report.pictures import Picture
-from rethink.report.style import DERIVED_DASH, PAPER_DASH, SOLID, Dash, Style
+from rethink.report.style import DERIVED_DASH, PAPER_DASH, SOLID, UNDER_WAY_DASH, Dash, Style
+from rethink.runs.reading import Columns
 
 Point = tuple[float, float]
 
@@ -84,6 +85,15 @@ class Series:
             spread=[statistics.stdev(at_x) for at_x in values] if n > 1 else (),
             n=n,
         )
+
+    @classmethod
+    def under_way(cls, style: Style, history: Columns, column: str) -> "Series":
+        """A run that is still under way, to the epoch that it has reached: dotted."""
+        pairs = zip(history["step"], history.get(column, []), strict=False)
+        points = [(x, y) for x, y in pairs if x is not None and y is not None]
+        label = f"{style.label}, under way: epoch {history['epoch'][-1]:.0f}"
+        x, y = [x for x, _ in points], [y for _, y in points]
+        return cls(label, x, y, style.color, UNDER_WAY_DASH, mark_last=True)
 
     @classmethod
     def paper(

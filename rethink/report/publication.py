@@ -1,6 +1,7 @@
 """What a repository keeps of an experiment: its artefact without PNG, and the record of each run and analysis."""
 
 import json
+import re
 import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from rethink.runs.published import copy_record, write_sums
 from rethink.sweep.experiment import EXPERIMENTS, RECORDS
 
 _LARGEST = 400_000  # bytes: what is kept in a repository is small
+_QUOTED = re.compile(r"(<!-- made by rethink publish from (\S+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def publish(results: Results, force: bool = False) -> Iterator[str]:
@@ -39,11 +41,24 @@ def publish(results: Results, force: bool = False) -> Iterator[str]:
     with TemporaryDirectory() as made:
         artefacts.write(artefacts.make(results), results, Path(made))
         _replace(folder, [path for path in sorted(Path(made).iterdir()) if path.suffix != ".png"])
+    if Path("README.md").is_file():
+        text = Path("README.md").read_text(encoding="utf-8")
+        Path("README.md").write_text(quoting(text), encoding="utf-8")
     if lost := unrecorded(folder):
         raise UserError(f"{folder}: no record in {RECORDS} for {', '.join(sorted(lost))}. It cannot be published.")
     for path in _too_large([folder, *records]):
         yield f"{path} has {path.stat().st_size:,} bytes, which is much for a repository"
     yield f"{folder}: {' and '.join(results.counts())}"
+
+
+def quoting(page: str) -> str:
+    """A page with its blocks `<!-- made by rethink publish from FILE -->` filled anew by the table in that file."""
+
+    def filled(block: re.Match[str]) -> str:
+        table = [line for line in Path(block[2]).read_text(encoding="utf-8").splitlines() if line.startswith("|")]
+        return block[1] + "\n".join(table) + "\n" + block[3]
+
+    return _QUOTED.sub(filled, page)
 
 
 def _keep_records(results: Results) -> Iterator[Path]:

@@ -2,8 +2,9 @@
 
 import os
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -18,6 +19,7 @@ from rethink.report.tables import Table
 from rethink.report.verdicts import Verdict
 from rethink.report.wording import run_name, setting_name
 from rethink.runs.analysis import FinishedAnalysis
+from rethink.runs.reading import Columns, read_columns
 from rethink.runs.run import Run
 from rethink.runs.setting import Setting, by_setting
 from rethink.sweep.experiment import Experiment
@@ -42,23 +44,39 @@ class Results:
     analyses: tuple[FinishedAnalysis, ...] = ()
     damaged: tuple[str, ...] = ()
     """Those of the problems that are records which cannot be read."""
+    under_way: Mapping[str, Columns] = field(default_factory=dict)
+    """run_id -> the history so far of a run without a record, where these are asked for: to draw, and not to judge."""
 
     @classmethod
-    def load(cls, experiment: Experiment, rule: str = FIT) -> Self:
-        """Reads every finished run and analysis of the plan; a damaged record is a problem, and the others are read."""
+    def load(cls, experiment: Experiment, rule: str = FIT, under_way: bool = False) -> Self:
+        """Reads every finished run and analysis of the plan; a damaged record is a problem, and the others are read.
+
+        Args:
+            experiment: Of which to read them.
+            rule: When a training set counts as fitted.
+            under_way: Whether to read what there is of unfinished runs too.
+        """
         planned = plan(experiment)
         problems = [*planned.refused]
         runs = _read(planned.runs, Run.open, problems)
         analyses = _read(planned.analyses, FinishedAnalysis.open, problems)
         damaged = tuple(problems[len(planned.refused) :])
         return cls(
-            experiment, planned.runs, tuple(runs), tuple(problems), rule, planned.analyses, tuple(analyses), damaged
+            experiment,
+            planned.runs,
+            tuple(runs),
+            tuple(problems),
+            rule,
+            planned.analyses,
+            tuple(analyses),
+            damaged,
+            _histories(planned.runs) if under_way else {},
         )
 
     @property
     def empty(self) -> bool:
         """Whether nothing of it has been done."""
-        return not self.runs and not self.analyses
+        return not self.runs and not self.analyses and not self.under_way
 
     @cached_property
     def settings(self) -> tuple[Setting, ...]:
@@ -78,7 +96,9 @@ class Results:
     def row(self, **setting: Any) -> Row:
         """The runs with these values of `Setting`, planned and finished."""
         planned = tuple(run for run in self.planned if run.setting.matches(**setting))
-        return Row(setting, planned, tuple(run for run in self.runs if run.setting.matches(**setting)))
+        finished = tuple(run for run in self.runs if run.setting.matches(**setting))
+        going = tuple(self.under_way[run.run_id] for run in planned if run.run_id in self.under_way)
+        return Row(setting, planned, finished, going)
 
     @cached_property
     def all(self) -> Row:
@@ -167,6 +187,17 @@ class Results:
 
 
 _Record = TypeVar("_Record")
+
+
+def _histories(planned: Sequence[PlannedRun]) -> dict[str, Columns]:
+    """Of the runs that have epochs and no record."""
+    histories = {}
+    for run in planned:
+        file = run.folder / "history.csv"
+        with suppress(OSError, ValueError):  # a run that cannot be read is not drawn
+            if not run.done and file.is_file() and (history := read_columns(file)).get("epoch"):
+                histories[run.run_id] = history
+    return histories
 
 
 def _read(planned: Sequence[Job], open_record: Callable[[Path], _Record], problems: list[str]) -> list[_Record]:

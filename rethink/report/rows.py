@@ -12,6 +12,7 @@ from rethink.models.names import label
 from rethink.report.estimates import Comparison, Estimate, Seeds, Tolerance
 from rethink.report.style import Style, architecture_style
 from rethink.report.wording import setting_name
+from rethink.runs.reading import Columns
 from rethink.runs.run import Crossing, Run
 from rethink.runs.setting import of_one_setting
 from rethink.sweep.jobs import PlannedRun
@@ -34,6 +35,8 @@ class Row:
     setting: dict[str, Any]
     planned: tuple[PlannedRun, ...] = ()
     finished: tuple[Run, ...] = ()
+    under_way: tuple[Columns, ...] = ()
+    """The histories of planned runs that have epochs and no record: they are drawn, and no number is taken of them."""
 
     @cached_property
     def runs(self) -> tuple[Run, ...]:

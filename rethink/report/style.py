@@ -28,6 +28,7 @@ class Style:
 
 SOLID: Dash = (0, ())
 PAPER_DASH: Dash = (0, (4, 2.2))
+UNDER_WAY_DASH: Dash = (0, (1, 1))
 DERIVED_DASH: Dash = (0, (1.4, 1.8))  # worked back from the paper's curve, and not in the paper
 _LONG: Dash = (0, (6, 1.6))
 _SHORT: Dash = (0, (3, 1.4))
