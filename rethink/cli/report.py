@@ -29,7 +29,7 @@ def main(args: list[str]) -> None:
     parser.add_argument("--output", type=Path, help="default: results/SCALE")
     options = parser.parse_args(args)
     output = options.output or Path("results") / options.scale
-    chosen = options.experiments or experiments_here(artefacts.all_names())
+    chosen = options.experiments or experiments_here(artefacts.all_names(options.scale))
     made: list[tuple[Artefact, Results]] = []
     absent: list[Results] = []
     with Console(stderr=True).status("Reading records") as status:

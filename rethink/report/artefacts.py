@@ -24,14 +24,16 @@ from rethink.runs.run import Run
 from rethink.sweep.experiment import EXPERIMENTS, names
 
 SCRIPT = "figures.py"
+DEMO = "demo"  # opens the page of the scale of this name, and is no artefact at full scale
 _PAPERS_OWN = ("fig", "table", "theorem")
 _METRICS = ("train/loss", "train/accuracy", "online/accuracy", "test/accuracy", "test_randomized/accuracy")
 
 
-def all_names() -> list[str]:
+def all_names(scale: str = "full") -> list[str]:
     """The experiments that make an artefact of their own: the paper's figures and tables, then what goes beyond."""
     scripted = [name for name in names() if (EXPERIMENTS / name / SCRIPT).is_file()]
-    return sorted(scripted, key=lambda name: (not name.startswith(_PAPERS_OWN), name))
+    shown = [name for name in scripted if name != DEMO or scale == DEMO]
+    return sorted(shown, key=lambda name: (not name.startswith(_PAPERS_OWN), name))
 
 
 def make(results: Results) -> Artefact:

@@ -1,7 +1,9 @@
 """The page of several artefacts: what they are, what has no run yet, and where the runs took place."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
+from rethink.report import artefacts
 from rethink.report.page import Artefact, Page
 from rethink.report.provenance import summary
 from rethink.report.results import Results
@@ -31,9 +33,21 @@ def overview(title: str, made: Sequence[tuple[Artefact, Results]], absent: Seque
     all_results = [*(results for _, results in made), *absent]
     runs = {run.run_id: run for _, results in made for run in results.runs}
     analyses = {analysis.analysis_id: analysis for _, results in made for analysis in results.analyses}
-    sections = [*(artefact for artefact, _ in made), *([_not_run(absent)] if absent else [])]
+    first = next((artefact for artefact, _ in made if artefact.name == artefacts.DEMO), None) if len(made) > 1 else None
+    sections = [_folded(artefact, results) for artefact, results in made if artefact is not first]
+    sections += [_not_run(absent)] if absent else []
     notes = [_DEMO] if any(results.experiment.scale == "demo" for results in all_results) else []
-    return Page(title, _LEAD, sections, notes, summary(list(runs.values()), list(analyses.values())))
+    lead = first.claim if first else _LEAD
+    return Page(title, lead, sections, notes, summary(list(runs.values()), list(analyses.values())), first)
+
+
+def _folded(artefact: Artefact, results: Results) -> Artefact:
+    """What is mostly not run is folded away."""
+    done, planned = (
+        len(results.runs) + len(results.analyses),
+        len(results.planned) + len(results.planned_analyses),
+    )
+    return replace(artefact, folded=2 * done < planned)
 
 
 def _not_run(absent: Sequence[Results]) -> Artefact:
@@ -48,4 +62,5 @@ def _not_run(absent: Sequence[Results]) -> Artefact:
         "No run of these has been made here.",
         tables=[Table(columns, rows, "What is missing, and the command that makes it")],
         notes=[problem for results in absent for problem in results.problems],
+        folded=True,
     )

@@ -32,6 +32,7 @@ class Artefact:
     verdicts: Sequence[Verdict] = ()
     notes: Sequence[str] = ()  # what a reader must know first: the command that makes what is missing
     missing: Sequence[str] = ()  # the settings without a run, with their seeds
+    folded: bool = False  # shown when its title is opened
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,8 @@ class Page:
     artefacts: Sequence[Artefact]
     notes: Sequence[str] = ()
     provenance: Sequence[tuple[str, str]] = ()
+    first: Artefact | None = None
+    """What the page's first screen shows: its figures, its finding, and its notes as what to do next."""
 
     def render(self) -> str:
         return _template().render(page=self)

@@ -10,16 +10,19 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
+from rethink.report.style import INK
+
 _LEVELS = 17  # of each colour, 0 of a filter in the middle: half the bytes, and more than an eye tells apart
 _WIDTH = 3.6  # inches: of a picture beside its names
 
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """A grid of images: pixels (H, W, 4) uint8 with gaps that show the page, and the names of its rows."""
+    """A grid of images: pixels (H, W, 4) uint8 with gaps that show the page, names of its rows, words under images."""
 
     pixels: NDArray[np.uint8]
     rows: Sequence[str] = ()
+    captions: Sequence[Sequence[str]] = ()
 
     @property
     def height(self) -> float:
@@ -28,25 +31,31 @@ class Picture:
         return float(_WIDTH * height / width + 0.45)
 
 
-def grid(rows: Sequence[Sequence[NDArray[np.uint8]]], names: Sequence[str] = (), gap: int = 1) -> Picture:
+def grid(
+    rows: Sequence[Sequence[NDArray[np.uint8]]],
+    names: Sequence[str] = (),
+    gap: int = 1,
+    captions: Sequence[Sequence[str]] = (),
+) -> Picture:
     """Images of any sizes in rows, each enlarged to the largest of all.
 
     Args:
         rows: Images (height, width), in grey, or (height, width, 3), uint8. Rows may have different lengths.
         names: Of the rows.
         gap: Pixels between two images, at the size of the largest.
+        captions: Of the images, row by row; they stand in the gaps.
     """
     every = [image for row in rows for image in row]
     side = max(max(image.shape[:2]) for image in every)
     columns = max(map(len, rows))
     step = side + gap
-    pixels = np.zeros((len(rows) * step - gap, columns * step - gap, 4), np.uint8)
+    pixels = np.zeros((len(rows) * step - (0 if captions else gap), columns * step - gap, 4), np.uint8)
     for top, row in enumerate(rows):
         for left, image in enumerate(row):
             cell = pixels[top * step : top * step + side, left * step : left * step + side]
             cell[..., :3] = _coarse(_enlarged(image if image.ndim == 3 else image[:, :, None], side))
             cell[..., 3] = 255
-    return Picture(pixels, names)
+    return Picture(pixels, names, captions)
 
 
 def draw_picture(axes: Axes, title: str, picture: Picture) -> None:
@@ -57,6 +66,12 @@ def draw_picture(axes: Axes, title: str, picture: Picture) -> None:
     for spine in axes.spines.values():
         spine.set_visible(False)
     count = len(picture.rows)
+    for top, words in enumerate(picture.captions):
+        step = picture.pixels.shape[0] / len(picture.captions)
+        gap = len(words) * step - picture.pixels.shape[1]
+        for left, word in enumerate(words):
+            place = (left * step + (step - gap) / 2, (top + 1) * step - 1.5)
+            axes.text(*place, word, ha="center", va="bottom", fontsize=6.5, color=INK)
     places = (np.arange(count) + 0.5) * picture.pixels.shape[0] / max(count, 1) - 0.5
     axes.set_yticks(places, picture.rows)
     axes.set_xticks([])
