@@ -88,7 +88,7 @@ def pictures() -> Sequence[Chart]:
     description = (
         f"{IMAGES} training images with their labels, as each randomization leaves them, once and for all epochs. "
         "Random labels: the images stay. Shuffled pixels: one permutation for all images. Random pixels: another one "
-        "for each image. Gaussian: drawn anew, with the mean and variance of the data. The labels of the last three stay."
+        "for each image. Gaussian: drawn anew, with mean and variance of the data. The labels of the last three stay."
     )
     picture = grid(rows, [LABELS[name] for name in FIVE], gap=9, captions=captions)
     return [Chart("randomizations", description, [Panel("What is trained on", "", "", (), picture=picture)])]
