@@ -146,11 +146,12 @@ def _not_run(numbers: Sequence[Number], experiments: dict[str, Experiment]) -> T
             rows.append([NAMES[name], f"{len(absent)}: {'; '.join(absent)}", experiment.command, experiment.cost])
     with (EXPERIMENTS / "paper" / "table2.csv").open(newline="", encoding="utf-8") as file:
         table2 = [row for row in csv.DictReader(file) if row["model"] == "InceptionV3"]
+    imagenet = Experiment.load("table2")
     for row in table2:
         on = [word for word in ("augmentation", "dropout", "weight_decay") if row[word] == "yes"]
         number = sum(1 for column, cell in row.items() if column.startswith("top") and cell)
         what = f"{number}: {row['labels']} labels, {', '.join(on).replace('_', ' ') or 'no regularizer'}"
-        rows.append(["Table 2", what, "see docs/imagenet.md", "ImageNet; days on a GPU"])
+        rows.append(["Table 2", what, imagenet.command, imagenet.cost])
     return Table(columns, rows, "What was not run, and what it takes", name="not_run")
 
 
