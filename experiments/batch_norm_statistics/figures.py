@@ -52,9 +52,9 @@ def _finding(name: str, losses: dict[str, Estimate], paper: float) -> str:
     if not losses:
         return f"{SETTINGS[name][0].capitalize()}: not run."
     nearest = min(losses, key=lambda way: abs(losses[way].mean - paper))
-    said = ", ".join(f"{way} {loss.format('.3f')}" for way, loss in losses.items())
+    text = ", ".join(f"{way} {loss.format('.3f')}" for way, loss in losses.items())
     alone = ", by one seed" if losses[nearest].n == 1 else ""
-    return f"{SETTINGS[name][0].capitalize()}: {said}; the paper {paper:.3f}. Nearest{alone}: {nearest}."
+    return f"{SETTINGS[name][0].capitalize()}: {text}; the paper {paper:.3f}. Nearest{alone}: {nearest}."
 
 
 def _ways(runs: Sequence[Run]) -> list[str]:

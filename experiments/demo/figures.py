@@ -40,7 +40,7 @@ def artefact(results: Results) -> Artefact:
     """The loss of the five settings, the test error against corruption, and the images."""
     convolutional, perceptron = (_of(results, architecture) for architecture in ("SmallAlexNet", "MLP 1x512"))
     settings = fig1a.rows(convolutional, None)
-    curves = [Series.mean(randomization_style(one.name), one.row.curves("train/loss")) for one in settings]
+    curves = [Series.mean(randomization_style(item.name), item.row.curves("train/loss")) for item in settings]
     levels = fig1c.rows(perceptron, TRUE_LABELS)
     errors = fig1c.panel(levels, TRUE_LABELS, "last", 0.9)
     chart = Chart(
@@ -54,7 +54,9 @@ def artefact(results: Results) -> Artefact:
         fits=sum(not run.crossing(results.rule).censored for run in results.runs),
         runs=len(results.runs),
         images=convolutional.all.images,
-        order=sorted((one for one in settings if one.steps), key=lambda one: one.steps.mean if one.steps else 0.0),
+        order=sorted(
+            (item for item in settings if item.steps), key=lambda item: item.steps.mean if item.steps else 0.0
+        ),
         ends=[level for level in levels if level.last],
     )
     return results.artefact(finding, [chart, *pictures()], notes=NEXT)

@@ -76,7 +76,7 @@ def _spreads(grids: Mapping[str, Grid]) -> Table:
     rows: list[list[Cell]] = []
     for metric, grid in grids.items():
         over = [spread(grid, which) for which in (1, 0)]
-        rows.append([METRICS[metric], *(value for one in over for value in (one or (None, None)))])
+        rows.append([METRICS[metric], *(value for pooled in over for value in (pooled or (None, None)))])
     columns = [
         Column.text("accuracy", "metric"),
         *(Column("over seeds", "sd_seeds", "points", format=".2f"), Column("d.f.", "df_seeds")),
@@ -90,9 +90,9 @@ def _spreads(grids: Mapping[str, Grid]) -> Table:
 def _finding(grids: Mapping[str, Grid]) -> str:
     grid = grids["test/accuracy"]
     draws = len({draw for draw, _ in grid})
-    said = f"{len(grid)} runs of {draws} draw{'s' if draws != 1 else ''} of the labels."
+    text = f"{len(grid)} runs of {draws} draw{'s' if draws != 1 else ''} of the labels."
     for metric, name in METRICS.items():
         over = [spread(grids[metric], which) for which in (1, 0)]
-        words = ["not known" if one is None else f"{one[0]:.2f} points" for one in over]
-        said += f" S.d. of the {name} accuracy: over seeds {words[0]}, over draws {words[1]}."
-    return said
+        words = ["not known" if pooled is None else f"{pooled[0]:.2f} points" for pooled in over]
+        text += f" S.d. of the {name} accuracy: over seeds {words[0]}, over draws {words[1]}."
+    return text

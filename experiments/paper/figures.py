@@ -113,10 +113,10 @@ def _absent(name: str, numbers: Sequence[Number]) -> Iterator[Number]:
 
 def counts(numbers: Sequence[Number]) -> Table:
     """How many numbers of each artefact have which verdict; this table is the README's."""
-    found = Counter((number.artefact, number.verdict) for number in numbers)
+    verdicts = Counter((number.artefact, number.verdict) for number in numbers)
     rows: list[list[Cell]] = []
     for name, title in NAMES.items():
-        there = [found[name, outcome] for outcome in OUTCOMES]
+        there = [verdicts[name, outcome] for outcome in OUTCOMES]
         rows.append([title, sum(there), *there])
     rows.append(["all", *(sum(int(str(row[place])) for row in rows) for place in range(1, len(OUTCOMES) + 2))])
     columns = [Column.text("artefact", "artefact"), Column("numbers", "numbers")]
@@ -156,10 +156,10 @@ def _not_run(numbers: Sequence[Number], experiments: dict[str, Experiment]) -> T
 
 
 def _finding(numbers: Sequence[Number]) -> str:
-    found = Counter(number.verdict.removesuffix(", n = 1") for number in numbers)
+    verdicts = Counter(number.verdict.removesuffix(", n = 1") for number in numbers)
     alone = sum(number.verdict.endswith("n = 1") for number in numbers)
     return (
-        f"Of {len(numbers)} numbers {len(numbers) - found['not run']} were run: {found['inside']} are inside the "
-        f"tolerance, {found['outside']} outside, {found['cannot tell']} cannot be told. {alone} of the verdicts rest "
-        f"on one seed. {found['not run']} were not run."
+        f"Of {len(numbers)} numbers {len(numbers) - verdicts['not run']} were run: {verdicts['inside']} are inside the "
+        f"tolerance, {verdicts['outside']} outside, {verdicts['cannot tell']} cannot be told. {alone} of the verdicts "
+        f"rest on one seed. {verdicts['not run']} were not run."
     )
