@@ -11,7 +11,7 @@ import bad_inputs
 import pytest
 
 import rethink.models.classifier
-from rethink.cli import main
+from rethink.cli import entry_point, main
 
 REPOSITORY = Path(__file__).parents[1]
 LONG = {"LONGPATH": "a/" * 3000 + "a", "LONG": "a" * 5000}
@@ -152,3 +152,44 @@ def test_an_own_class_by_its_import_path_is_accepted(place, monkeypatch):
     monkeypatch.syspath_prepend(place)
     with pytest.raises(_Accepted):
         main(shlex.split(f"{bad_inputs.TRAINER} --data Synthetic --model own.Own --runs accepted"))
+
+
+def test_a_fault_of_our_own_ends_with_what_to_report(place, capsys, monkeypatch):
+    def fail(args: list[str]) -> None:
+        raise ZeroDivisionError("by zero")
+
+    monkeypatch.setattr("rethink.cli.show.main", fail)
+    monkeypatch.setattr("sys.argv", ["rethink", "show", "a b"])
+    monkeypatch.setenv("RETHINK_RUNS", "faulty")
+    with pytest.raises(SystemExit) as end:
+        entry_point()
+    assert end.value.code == 1
+    (log,) = Path("faulty/.faults").iterdir()
+    last = capsys.readouterr().err.strip().splitlines()[-1]
+    assert last == f"rethink: this is a fault of rethink, not of yours. To have it mended, report {log}."
+    assert "$ rethink show 'a b'" in log.read_text()
+    assert "ZeroDivisionError: by zero" in log.read_text()
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (OSError(28, "No space left on device", "runs/x"), "runs/x: No space left on device"),
+        (OSError(30, "Read-only file system", "runs/x"), "Give permission"),
+        (OSError(116, "Stale file handle", "runs/x"), "Has the folder gone?"),
+        (MemoryError(), "there is not enough memory"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9663676416 bytes"), "9.0 GiB"),
+    ],
+)
+def test_what_the_machine_refuses_is_one_line(error, says, capsys, monkeypatch):
+    def fail(args: list[str]) -> None:
+        raise error
+
+    monkeypatch.setattr("rethink.cli.show.main", fail)
+    with pytest.raises(SystemExit) as end:
+        main(["show"])
+    message = capsys.readouterr().err.strip()
+    assert end.value.code == 2
+    assert message.startswith("rethink: ")
+    assert says in message
+    assert len(message.splitlines()) == 1

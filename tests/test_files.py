@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import resource
 import time
 import zipfile
 from pathlib import Path
@@ -166,3 +167,23 @@ def test_what_killed_writers_left_goes_and_what_others_are_writing_stays(tmp_pat
 def test_only_a_zip_archive_can_be_sealed():
     with pytest.raises(ValueError, match="no zip archive"):
         files.sealed(b"text")
+
+
+def test_a_file_that_is_too_large_for_its_limit_leaves_the_last_good_one(tmp_path):
+    path = tmp_path / "predictions.csv"
+    files.write_text(path, "good")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    try:
+        with pytest.raises(UserError, match=r"predictions\.csv: File too large \(1\.0 MiB are needed, .* free"):
+            files.write_bytes(path, bytes(2**20))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert path.read_text() == "good"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_that_is_a_file_is_named(tmp_path):
+    (tmp_path / "runs").write_text("")
+    with pytest.raises(UserError, match=r"Cannot write .*runs/record\.json: .*\. Make room or give permission"):
+        files.write_json(tmp_path / "runs" / "record.json", {})
