@@ -289,7 +289,7 @@ show 0123456789ab -> there is no run '0123456789ab'
 show --runs -> --runs: expected one argument
 show --jsn -> --jsn
 show LONG -> aaa
-data -> {get,status}
+data -> {get,status
 data fetch cifar10 -> 'fetch'
 data get -> DATASET
 data get cifar100000 -> 'cifar100000' | Did you mean 'cifar10'?

@@ -81,7 +81,7 @@ def refused(command: str, says: str, capsys: pytest.CaptureFixture[str], monkeyp
     with pytest.raises(SystemExit) as end:
         main(words)
     output = capsys.readouterr()
-    message = re.sub(r"^working out which runs .*\n", "", output.err.strip())
+    message = re.sub(r"^[Ww]orking out which runs .*\n", "", output.err.strip())
     assert end.value.code == 2, message
     assert message.startswith("rethink"), message
     assert len(message.splitlines()) == 1, message

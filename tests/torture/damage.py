@@ -145,7 +145,7 @@ def _products(ended: Ended, place: Path) -> str:
     """A digest of what a command gave: what it printed without times, and the files that it is for."""
     digest = hashlib.sha256(
         re.sub(
-            r"working out which runs [^\n]*\n|\d+(\.\d+)? (s|min|h)\b|\d{4}-\d\d-\d\dT\S+", "", ended.output
+            r"[Ww]orking out which runs [^\n]*\n|\d+(\.\d+)? (s|min|h)\b|\d{4}-\d\d-\d\dT\S+", "", ended.output
         ).encode()
     )
     for path in sorted(place.glob(_PRODUCTS.get(ended.words[0], "-"))):
