@@ -13,7 +13,8 @@ LAUNCHER_CONFIG ?=
 RULE ?= accuracy>=0.99
 
 PAPER := fig1a fig1b fig1c fig2b table1 table3 table4 theorem1 paper
-BEYOND := regularizer_effects early_stopping strong_and_weak memorization_order open_choices batch_norm_statistics label_draws complexity inside
+BEYOND := regularizer_effects early_stopping strong_and_weak memorization_order open_choices batch_norm_statistics label_draws first_picture \
+	complexity inside
 IMAGENET := table2 fig2a
 DATA := cifar10
 ARTEFACTS := $(PAPER) $(BEYOND)
