@@ -75,8 +75,8 @@ publish: install ## Full-scale artefacts into experiments/*/results
 
 test: install ## Run the tests (CPU, no network), on two cores
 	@share=$$(mktemp -d); trap "rm -rf $$share" EXIT; failed=0; \
-	$(VENV)/bin/python -m pytest --share $$share >$$share/output 2>&1 & second=$$!; \
-	$(VENV)/bin/python -m pytest --share $$share || failed=$$?; wait $$second || failed=$$?; \
+	$(VENV)/bin/python -m pytest --share=$$share >$$share/output 2>&1 & second=$$!; \
+	$(VENV)/bin/python -m pytest --share=$$share || failed=$$?; wait $$second || failed=$$?; \
 	echo "the second process:"; cat $$share/output; exit $$failed
 
 lint: install ## Check style and types, and the Dockerfile
