@@ -54,6 +54,11 @@ def _free(error: OSError) -> str:
         return ""
 
 
+def printable(text: str) -> str:
+    """A text whose control characters are spelled out, so that no value in it can break or overwrite a line."""
+    return "".join(c if c.isprintable() or c in "\n\u00a0" else ascii(c)[1:-1] for c in text)
+
+
 def did_you_mean(name: str, names: Iterable[str]) -> str:
     """A sentence with the nearest of some names, after a space; empty if none is near."""
     near = get_close_matches(name, list(names), n=1)

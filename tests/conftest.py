@@ -1,6 +1,7 @@
 """What the tests share: one thread, so that processes can be forked and results are the same on any machine."""
 
 import os
+import signal
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("WANDB_MODE", "offline")
@@ -16,6 +17,8 @@ import torch
 from rethink.runs.run import Run
 
 torch.set_num_threads(1)
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell starts what runs in the background
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 REPOSITORY = Path(__file__).parents[1]
 _TAKEN: set[Path] = set()
 

@@ -215,15 +215,21 @@ def results(tmp_path, runs):
     return results
 
 
+def judged(results: Results):
+    """The verdicts on what there is of the plan."""
+    return sgd.verdicts(sgd.rows(results), [analysis.label for analysis in results.missing_analyses])
+
+
 def test_without_any_analysis_the_page_says_that_it_cannot_tell(results):
     nothing = results(0)
-    assert sgd.charts(nothing) == sgd.tables(nothing) == []
-    assert sgd.finding(nothing) == ""
-    assert [verdict.outcome for verdict in sgd.verdicts(nothing)] == ["cannot tell"] * 4
+    assert sgd.rows(nothing) == []
+    assert sgd.charts([]) == sgd.tables([]) == []
+    assert sgd.finding([]) == ""
+    assert [verdict.outcome for verdict in judged(nothing)] == ["cannot tell"] * 4
 
 
 def test_the_page_has_curves_and_ends_of_what_there_is(results, tmp_path):
-    some = results(3)
+    some = sgd.rows(three := results(3))
     assert [len(chart.panels) for chart in sgd.charts(some)] == [2, 2]
     distance, residual = sgd.charts(some)[0].panels
     assert [series.label for series in residual.series] == list(ALGORITHMS)
@@ -237,7 +243,7 @@ def test_the_page_has_curves_and_ends_of_what_there_is(results, tmp_path):
     assert [row[2] for row in solutions.rows] == [MINIMUM_NORM, *ALGORITHMS, FAR] * 2
     assert {row[3] for row in solutions.rows} == {1, 2}
     assert [row[4] for row in hessians.rows] == ["20"] * 4
-    assert [verdict.outcome for verdict in sgd.verdicts(some)] == ["cannot tell"] * 4  # one analysis is missing
+    assert [verdict.outcome for verdict in judged(three)] == ["cannot tell"] * 4  # one analysis is missing
     for chart in sgd.charts(some):
         chart.save(tmp_path)
     assert "seconds" not in "".join(table.to_csv() for table in sgd.tables(some))
@@ -245,10 +251,10 @@ def test_the_page_has_curves_and_ends_of_what_there_is(results, tmp_path):
 
 def test_whole_the_page_judges(results):
     whole = results(4)
-    assert [verdict.outcome for verdict in sgd.verdicts(whole)] == ["shown"] * 4
-    assert "In 12 of 12 trainings" in str(sgd.verdicts(whole)[2])
-    assert "In 8 of 8 cases" in str(sgd.verdicts(whole)[3])
-    assert sgd.finding(whole).startswith("With more features than examples, SGD from zero ends within ")
+    assert [verdict.outcome for verdict in judged(whole)] == ["shown"] * 4
+    assert "In 12 of 12 trainings" in str(judged(whole)[2])
+    assert "In 8 of 8 cases" in str(judged(whole)[3])
+    assert sgd.finding(sgd.rows(whole)).startswith("With more features than examples, SGD from zero ends within ")
 
 
 def test_the_page_says_where_sgd_has_not_arrived(results, tmp_path):
@@ -257,6 +263,6 @@ def test_the_page_says_where_sgd_has_not_arrived(results, tmp_path):
     experiment = Experiment.load("tiny", seeds=[0], root=tmp_path)
     for analysis in plan(experiment).analyses:
         main([*analysis.words])
-    outcomes = [verdict.outcome for verdict in sgd.verdicts(Results.load(experiment))]
+    outcomes = [verdict.outcome for verdict in judged(Results.load(experiment))]
     assert outcomes[:2] == ["not shown", "not shown"]
     assert outcomes[2:] == ["not shown", "not shown"]  # 5 steps do not interpolate

@@ -156,7 +156,7 @@ def test_every_experiment_can_be_planned_at_both_scales(runs, with_known_plans):
             experiment = Experiment.load(name, scale, seeds=[0])
             assert all((experiment.title, experiment.claim, experiment.cost, experiment.command)), name
             planned = plan(experiment)
-            assert planned.jobs, name
+            assert planned.jobs or (scale == "demo" and "not at demo scale" in experiment.cost), name
             assert not planned.refused, name
 
 
@@ -694,7 +694,7 @@ def test_bad_commands(arguments, expected, runs, capsys):
     ("text", "expected"),
     [
         ("tolerations: {key: a}", "tolerations is {'key': 'a'}, and not a list"),
-        ("tolerations: [a]", "tolerations: 'a' has no keys"),
+        ("tolerations: [a]", r"tolerations is \['a'\], and not a list of keys with values"),
         ("tolerations: [{kee: a}]", "unknown key 'kee'. Did you mean 'key'"),
         ("tolerations: [{effect: NoRun}]", "effect is 'NoRun', and not one of NoSchedule, PreferNoSchedule, NoExecute"),
         ("tolerations: [{value: 1}]", "value is 1, and not a text"),

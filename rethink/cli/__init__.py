@@ -7,7 +7,7 @@ from contextlib import nullcontext
 
 from rethink import __version__
 from rethink.cluster.preemption import Preempted, watched
-from rethink.errors import UserError, did_you_mean, explained
+from rethink.errors import UserError, did_you_mean, explained, printable
 
 TRAINING = {
     "fit": "train a network, or go on where a killed run stopped",
@@ -69,7 +69,7 @@ def main(args: Sequence[str] | None = None) -> None:
         mendable = error if isinstance(error, UserError) else explained(error)
         if mendable is None:
             raise
-        print(f"rethink: {mendable}", file=sys.stderr)
+        print(f"rethink: {printable(str(mendable))}", file=sys.stderr)
         raise SystemExit(2) from None
 
 

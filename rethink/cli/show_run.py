@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from rethink.runs.identity import resolved
-from rethink.runs.reading import Columns
+from rethink.runs.reading import Columns, damaged
 from rethink.runs.run import Run
 from rethink.runs.summary import Summary, is_finished, percent
 
@@ -28,7 +28,11 @@ def show(folder: Path) -> None:
         run = Run.open(folder)
         if run.changed_code:
             print(f"Its code has changed since: {', '.join(run.changed_code)}. Train it anew with --force.\n")
-        _print_groups(_record_groups(run.record))
+        try:
+            groups = _record_groups(run.record)
+        except (AttributeError, KeyError, TypeError, ValueError):  # what is only shown has no schema
+            raise damaged(folder / "record.json", "a value of another type") from None
+        _print_groups(groups)
         history = run.history
     else:
         summary = Summary.of(folder)

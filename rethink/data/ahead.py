@@ -28,7 +28,8 @@ def read_ahead(read: Callable[[Tensor], T], batches: Sequence[Tensor], workers: 
     loader = DataLoader(
         _Read(read),
         batch_size=None,
-        sampler=cast(Any, batches),
+        # Numbers, and no tensor: torch sends a tensor as an open file, which a forked process cannot always serve.
+        sampler=cast(Any, [batch.tolist() for batch in batches]),
         num_workers=workers,
         pin_memory=torch.cuda.is_available(),
         multiprocessing_context="fork" if workers and "fork" in multiprocessing.get_all_start_methods() else None,
@@ -53,9 +54,9 @@ class _Read(Dataset[Any]):
     def __init__(self, read: Callable[[Tensor], Any]) -> None:
         self.read = read
 
-    def __getitem__(self, index: Tensor) -> Any:
+    def __getitem__(self, index: list[int]) -> Any:
         try:
-            return self.read(index)
+            return self.read(torch.tensor(index))
         except UserError as error:
             return _Refused(str(error))
 

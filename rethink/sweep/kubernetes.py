@@ -63,8 +63,6 @@ class Resources:
             if not isinstance(value, str):
                 raise UserError(f"node_selector: {label} is {value!r}, and not a text. Write it in quotes.")
         for toleration in self.tolerations:
-            if not isinstance(toleration, dict):
-                raise UserError(f"tolerations: {toleration!r} has no keys. Known: {', '.join(_TOLERATION)}.")
             for key, value in toleration.items():
                 if key not in _TOLERATION:
                     hint = did_you_mean(str(key), [*_TOLERATION])

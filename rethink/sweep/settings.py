@@ -65,4 +65,6 @@ def _fits(value: Any, kind: Any) -> bool:
 
 
 def _words(kind: Any) -> str:
+    if get_origin(kind) is list and get_origin(get_args(kind)[0]) is dict:
+        return "a list of keys with values"
     return "a whole number, 1 or more" if kind is Count else _WORDS[get_origin(kind) or kind]
