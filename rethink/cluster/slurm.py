@@ -1,6 +1,7 @@
 """The SLURM job that this process belongs to, if there is one."""
 
 import os
+import signal
 import subprocess
 
 
@@ -28,7 +29,8 @@ def requeue() -> str:
     if state.returncode == 0 and state.stdout.split() not in (["RUNNING", "None"], ["COMPLETING", "TimeLimit"]):
         return f"SLURM is ending job {name} itself, so it is not requeued from here"
     asked = _ask("scontrol", "requeue", name)
-    if asked.returncode != 0:
+    # Once SLURM has agreed it ends the whole job, at times with the scontrol that has not answered yet.
+    if asked.returncode not in (0, -signal.SIGTERM):
         reason = " ".join(asked.stderr.split()) or f"exit code {asked.returncode}"
         return f"SLURM does not requeue job {name} ({reason}), so submit it again"
     return f"SLURM starts job {name} again"

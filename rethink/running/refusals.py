@@ -30,7 +30,7 @@ def refuse_values(options: Mapping[str, Any], written: Written) -> None:
     """
     for file, content in written.configs.items():
         for name in _GROUPS:
-            if not isinstance(content.get(name), dict | None):
+            if not isinstance(content.get(name, {}), dict):
                 raise UserError(f"--{name} {content[name]} in {file}: {GROUP}")
     nulls = {option for option, spec in _classes(options) for option in _needed(option, spec)}
     for option, value in _leaves(options):
@@ -119,7 +119,7 @@ def refuse_switches(trainer: Trainer, model: Classifier) -> None:
 def _classes(value: Any, option: str = "") -> Iterator[tuple[str, Any]]:
     """(option, specification) of every class in parsed options."""
     if hasattr(value, "as_dict"):
-        if "class_path" in value:
+        if isinstance(value.get("class_path"), str):
             yield option, value
         for name, part in vars(value).items():
             yield from _classes(part, option if name == "init_args" else f"{option}.{name}".lstrip("."))

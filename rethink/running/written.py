@@ -7,7 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from rethink.errors import UserError
+from rethink.errors import UserError, printable
 from rethink.files import read_json, read_yaml, verify_files
 
 GROUP = "expected options by name, such as --trainer.max_epochs 100, or a file that has them."
@@ -44,7 +44,7 @@ class Written:
     def shown(self, option: str, value: object = "", *, in_config: bool = False) -> str:
         """The option with its value, and where it was set. `value` is for one that was set together with others."""
         given, where = self.given(option, in_config=in_config)
-        return f"--{option} {given or value}".rstrip() + where
+        return printable(f"--{option} {given or value}".rstrip()).replace("\n", "\\n") + where
 
     def names(self, option: str) -> bool:
         """Whether the user wrote something of this name, wherever."""

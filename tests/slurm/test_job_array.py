@@ -58,7 +58,7 @@ def is_training(planned: PlannedRun) -> bool:
 
 def table(experiment: Experiment) -> str:
     results = Results.load(experiment)
-    assert results.missing() == []
+    assert not results.all.missing
     return runs_table(results.runs).to_csv()
 
 
