@@ -17,7 +17,7 @@ import torch
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from test_bad_inputs import _Accepted, _nothing_is_trained, _state, place  # noqa: F401  (two are fixtures)
+from test_bad_inputs import SECONDS, _Accepted, _nothing_is_trained, _state, limit, place  # noqa: F401  (two are fixtures)
 from torture import references
 
 from rethink import files
@@ -92,12 +92,15 @@ def attempt(capsys, monkeypatch):
     def attempt(words: list[str]) -> tuple[int | None, str]:
         code: int | None = 0
         try:
+            limit(SECONDS)
             main(words)
         except SystemExit as end:
             code = int(end.code or 0)
         except _Accepted as accepted:
-            assert "seconds" not in str(accepted)
+            assert "takes more" not in str(accepted)
             code = None
+        finally:
+            limit(0)
         printed = capsys.readouterr()
         assert "Traceback" not in printed.out + printed.err
         assert code in (None, 0, 1, 2), printed.err
