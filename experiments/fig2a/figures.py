@@ -1,6 +1,5 @@
 """Figure 2a: Inception V3 on ImageNet along training, training and test accuracy; ours over the paper's."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -15,7 +14,6 @@ from rethink.report.style import Style, level_style
 from rethink.report.tables import Column, Table, comparison_cells, comparison_columns
 from rethink.report.verdicts import Verdict, agreeing, ordered, summary
 from rethink.report.wording import sentence
-from rethink.runs.run import Run
 
 TEST, TRAIN = "test/accuracy", "train/accuracy"
 # Curve of the paper -> what is on, in a legend and as options of the run.
@@ -65,9 +63,9 @@ def rows(results: Results) -> list[Curve]:
                 level_style(number, label),
                 row,
                 row.compare(row.final(TEST), 100 * theirs[-1], results.judged("test"), percent=True),
-                best=row.estimate(lambda run: best(run)[0]),
-                best_epoch=row.estimate(lambda run: best(run)[1]),
-                gain=row.estimate(gain),
+                best=row.estimate(lambda run: run.best(TEST)[0]),
+                best_epoch=row.estimate(lambda run: run.best(TEST)[1]),
+                gain=row.estimate(lambda run: run.gain(TEST)),
                 train=row.final(TRAIN),
             )
         )
@@ -79,18 +77,6 @@ def points(curve: str, part: str) -> tuple[list[float], list[float]]:
     points = [row for row in paper.rows("fig2a") if row.cells["curve"] == f"{curve}_{part}"]
     steps, accuracies = ([row.number(column) or 0.0 for row in points] for column in ("thousand_steps", "accuracy"))
     return [max(step, 0.0) * EPOCHS_OF_THOUSAND_STEPS for step in steps], accuracies
-
-
-def best(run: Run) -> tuple[float, float]:
-    """The largest test accuracy along training, and its epoch; NaN where it was not measured."""
-    epochs, accuracies = run.curve(TEST, "epoch")
-    return max(zip(accuracies, epochs, strict=True), key=lambda pair: pair[0], default=(math.nan, math.nan))
-
-
-def gain(run: Run) -> float | None:
-    """What stopping at the best epoch would have gained: optimistic, since the same test images choose the epoch."""
-    last = run.final(TEST)
-    return None if last is None else best(run)[0] - last
 
 
 def artefact(results: Results) -> Artefact:

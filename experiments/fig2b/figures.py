@@ -1,6 +1,5 @@
 """Figure 2b: small Inception with and without batch normalization, along training; ours over the paper's."""
 
-import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -69,9 +68,9 @@ def rows(results: Results) -> list[Network]:
                 batch_norm,
                 row,
                 row.compare(row.final(TEST), 100 * curve[-1], tolerance, percent=True),
-                best=row.estimate(lambda run: best(run)[0]),
-                best_epoch=row.estimate(lambda run: best(run)[1]),
-                gain=row.estimate(gain),
+                best=row.estimate(lambda run: run.best(TEST)[0]),
+                best_epoch=row.estimate(lambda run: run.best(TEST)[1]),
+                gain=row.estimate(lambda run: run.gain(TEST)),
                 train=row.final(TRAIN),
             )
         )
@@ -115,19 +114,6 @@ def chart(networks: Sequence[Network], overlaid: bool) -> Chart:
         "would gain. Thin, the paper's curves.",
         panels,
     )
-
-
-def best(run: Run) -> tuple[float, float]:
-    """The largest test accuracy along training, and its epoch; NaN where it was not measured."""
-    epochs, accuracies = run.curve(TEST, "epoch")
-    pairs = zip(accuracies, epochs, strict=True)
-    return max(pairs, key=lambda pair: pair[0], default=(math.nan, math.nan))
-
-
-def gain(run: Run) -> float | None:
-    """What stopping at the best epoch would have gained: optimistic, since the same test images choose the epoch."""
-    last = run.final(TEST)
-    return None if last is None else best(run)[0] - last
 
 
 def roughness(run: Run) -> float | None:

@@ -4,6 +4,7 @@ Reading needs no torch, so that a report starts at once. What writes these files
 """
 
 import json
+import math
 import os
 from contextlib import suppress
 from dataclasses import dataclass
@@ -196,6 +197,16 @@ class Run:
         pairs = zip(self.history.get(against, []), self.history.get(column, []), strict=False)
         measured = [(x, y) for x, y in pairs if x is not None and y is not None]
         return [x for x, _ in measured], [y for _, y in measured]
+
+    def best(self, metric: str) -> tuple[float, float]:
+        """The largest value of `metric` along training, and its epoch; NaN where it was not measured."""
+        epochs, values = self.curve(metric, "epoch")
+        return max(zip(values, epochs, strict=True), key=lambda pair: pair[0], default=(math.nan, math.nan))
+
+    def gain(self, metric: str) -> float | None:
+        """What stopping at the best epoch would have gained: optimistic, since `metric` itself chooses the epoch."""
+        last = self.final(metric)
+        return None if last is None else self.best(metric)[0] - last
 
 
 def runs_folder(chosen: Path | str | None = None) -> Path:
