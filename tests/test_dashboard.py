@@ -19,7 +19,7 @@ from rethink.cli import main
 from rethink.dashboard import description, workspace
 from rethink.dashboard.local import LocalRun, digest, unsent
 from rethink.dashboard.mirror import last_step
-from rethink.dashboard.pushed import Busy, Pushed, alone
+from rethink.dashboard.pushed import Busy, MirrorState, mirror_lock
 from rethink.errors import UserError
 from rethink.files import write_json
 from rethink.runs.identity import identity
@@ -223,7 +223,7 @@ def test_an_offline_mirror_never_doubles_rows(runs, capsys, mark, remedy):
 
 def test_another_project_is_another_mirror(runs):
     folder = write(runs / RUN, 2)
-    Pushed("me", "one", last_step=20, rows=2, digest="another").write(folder, "online")
+    MirrorState("me", "one", last_step=20, rows=2, digest="another").write(folder, "online")
     assert push("--project", "one") == 1  # W&B has rows of it, whatever one's default entity is
     assert push("--project", "two") == 0
     assert [row["_step"] for row in rows(mirrors(folder)[0])] == [10, 20]
@@ -238,9 +238,9 @@ def test_nothing_of_an_interrupted_push_is_left(runs):
 
 def test_a_run_that_logs_itself_is_left_alone_and_the_others_go_on(runs, capsys):
     busy, free = write(runs / RUN, 2), write(runs / "ba9876543210", 2)
-    with alone(busy), pytest.raises(Busy), alone(busy):
+    with mirror_lock(busy), pytest.raises(Busy), mirror_lock(busy):
         pass
-    with alone(busy):
+    with mirror_lock(busy):
         assert push() == 1
     (line,) = [line for line in capsys.readouterr().err.splitlines() if "W&B" in line]
     assert f"cannot push {RUN}: the run logs itself now" in line
@@ -426,10 +426,10 @@ def test_rows_that_were_trained_anew_are_noticed_and_durations_are_not(runs):
 
 def test_a_damaged_state_counts_as_none(tmp_path):
     (tmp_path / "wandb-pushed.json").write_text('{"online": {"unknown": 1}}')
-    assert Pushed.read(tmp_path, "online") is None
-    Pushed("e", "p", last_step=3).write(tmp_path, "online")
-    Pushed("e", "p", last_step=4).write(tmp_path, "offline")
-    assert [Pushed.read(tmp_path, mode).last_step for mode in ("online", "offline")] == [3, 4]
+    assert MirrorState.read(tmp_path, "online") is None
+    MirrorState("e", "p", last_step=3).write(tmp_path, "online")
+    MirrorState("e", "p", last_step=4).write(tmp_path, "offline")
+    assert [MirrorState.read(tmp_path, mode).last_step for mode in ("online", "offline")] == [3, 4]
 
 
 # Online, with W&B's own client against a server in memory.

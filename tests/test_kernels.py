@@ -18,7 +18,7 @@ from rethink.kernels.analyses import problems as kernel_problems
 from rethink.kernels.analyses import random_conv as kernel_network
 from rethink.kernels.analyses import solution as kernel_solution
 from rethink.kernels.analyses.examples import Examples
-from rethink.kernels.cholesky import PANEL, Kept, SingularError, bytes_needed, factorize, only_first
+from rethink.kernels.cholesky import PANEL, PanelStore, SingularError, bytes_needed, factorize, only_first
 from rethink.kernels.gabor import GaborBank
 from rethink.kernels.gram import (
     Gaussian,
@@ -177,7 +177,7 @@ class Killed(Exception):
     pass
 
 
-class KeptUntilKilled(Kept):
+class KeptUntilKilled(PanelStore):
     """Keeps panels, and raises after so many in a life."""
 
     def __init__(self, lives_for: int) -> None:

@@ -209,7 +209,7 @@ def results(tmp_path, runs):
 
     def results(done: int) -> Results:
         for analysis in plan(experiment).analyses[:done]:
-            main([*analysis.words])
+            main([*analysis.command])
         return Results.load(experiment)
 
     return results
@@ -262,7 +262,7 @@ def test_the_page_says_where_sgd_has_not_arrived(results, tmp_path):
     (tmp_path / "tiny" / "sweep.yaml").write_text(text)
     experiment = Experiment.load("tiny", seeds=[0], root=tmp_path)
     for analysis in plan(experiment).analyses:
-        main([*analysis.words])
+        main([*analysis.command])
     outcomes = [verdict.outcome for verdict in judged(Results.load(experiment))]
     assert outcomes[:2] == ["not shown", "not shown"]
     assert outcomes[2:] == ["not shown", "not shown"]  # 5 steps do not interpolate

@@ -21,7 +21,7 @@ import rethink.models.classifier as classifier
 from rethink.callbacks.checkpoint import RunCheckpoint
 from rethink.cli import main
 from rethink.cluster import preemption, slurm
-from rethink.cluster.preemption import EXIT_CODE, received, watched
+from rethink.cluster.preemption import EXIT_CODE, received, signals_noted
 from rethink.data import ImageDataModule, Synthetic
 from rethink.models import MLP
 from rethink.running.trainer import cluster_environment
@@ -111,10 +111,10 @@ def test_a_second_ctrl_c_ends_at_once_and_the_first_one_passed_on_is_no_second(t
 def test_a_signal_that_nohup_ignores_stays_ignored():
     def work() -> None:
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
-        with watched():
+        with signals_noted():
             send(signal.SIGHUP)()
             assert received() is None
-            assert signal.SIGHUP not in preemption.heeded()
+            assert signal.SIGHUP not in preemption.stop_signals()
 
     assert fork(work) == 0
 
@@ -208,18 +208,18 @@ def test_a_signal_during_the_imports_is_noted():
 
 def test_the_handlers_before_are_put_back():
     before = [signal.getsignal(number) for number in preemption.SIGNALS]
-    with watched():
+    with signals_noted():
         assert received() is None
         send(signal.SIGUSR2, signal.SIGTERM)()
         assert received() == signal.SIGUSR2
     assert [signal.getsignal(number) for number in preemption.SIGNALS] == before
-    with watched():
+    with signals_noted():
         assert received() is None
 
 
 def test_a_thread_leaves_signals_alone():
     def work() -> None:
-        with watched():
+        with signals_noted():
             assert signal.getsignal(signal.SIGTERM) == before
         passed.append(True)
 
@@ -241,7 +241,7 @@ def test_the_contract_with_lightning_on_signals(tmp_path):
         def setup(self, trainer, pl_module, stage):
             lightning_internals.leave_signals_alone(trainer)
 
-    with watched():
+    with signals_noted():
         train_bare(MLP([4]), Synthetic(num_train=32, num_test=4), Watch(), max_epochs=1, folder=tmp_path)
         assert signal.getsignal(signal.SIGTERM) == preemption._note
     assert seen == [preemption._note]

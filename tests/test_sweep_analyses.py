@@ -8,7 +8,7 @@ import pytest
 import rethink.running.analysis
 from rethink.analyses.analysis import Analysis, Context, Result, RunAnalysis
 from rethink.cli import main
-from rethink.cluster.preemption import watched
+from rethink.cluster.preemption import signals_noted
 from rethink.errors import UserError
 from rethink.report.results import Results
 from rethink.running.identification import identify_analysis
@@ -96,7 +96,7 @@ def here(monkeypatch):
 
     def work(jobs, watch, workers=None, devices=1):
         waves.append([job.id for job in jobs])
-        outcomes = {job.id: execution.run_job(job.words, job.folder) for job in jobs}
+        outcomes = {job.id: execution.run_job(job.command, job.folder) for job in jobs}
         return {name: outcome.error for name, outcome in outcomes.items() if outcome.what != "done"}
 
     monkeypatch.setattr(local, "run", work)
@@ -248,12 +248,12 @@ def test_the_print_launcher_prints_runs_then_analyses(experiment, capsys):
     main(["sweep", "run", "tiny", "--launcher", "print"])
     lines = [shlex.split(line) for line in capsys.readouterr().out.splitlines()]
     assert [line[1] for line in lines] == ["fit"] * 2 + ["analyze"] * 5
-    assert [tuple(line[1:]) for line in lines] == [job.words for job in plan(loaded).jobs]
+    assert [tuple(line[1:]) for line in lines] == [job.command for job in plan(loaded).jobs]
 
 
 def test_a_list_of_commands_may_hold_analyses(experiment, tmp_path, capsys):
     planned = plan(experiment(seeds=[0]))
-    (tmp_path / "commands.txt").write_text(shlex.join(["rethink", *planned.analyses[1].words]) + "\n")
+    (tmp_path / "commands.txt").write_text(shlex.join(["rethink", *planned.analyses[1].command]) + "\n")
     main(["sweep", "task", str(tmp_path / "commands.txt"), "0"])
     assert FinishedAnalysis.open(planned.analyses[1].folder).values == {"count": 2}
     (tmp_path / "commands.txt").write_text("rethink show\n")
@@ -396,7 +396,7 @@ def test_an_analysis_that_is_asked_to_end_keeps_what_it_has(experiment, runs, mo
     assert "scontrol requeue 12" in log.read_text()
     (folder,) = (runs / "analyses").iterdir()
     assert sorted(path.name for path in (folder / "partial").iterdir()) == ["0", "1", "asked"]
-    with watched():
+    with signals_noted():
         main(["analyze", "Slow", "--n", "4"])
     record = json.loads((folder / "record.json").read_text())
     assert record["values"] == {"count": 4}

@@ -22,7 +22,7 @@ from rethink.kernels.analyses.choices import Validation, best, given_or_best
 from rethink.kernels.analyses.examples import Examples
 from rethink.kernels.analyses.interpolation import KernelInterpolation, RandomConvInterpolation
 from rethink.kernels.analyses.problems import BANKS, gabor, refuse_low_rank
-from rethink.kernels.analyses.state import KeptOnDisk
+from rethink.kernels.analyses.state import PanelsOnDisk
 from rethink.kernels.cholesky import factorize
 from rethink.report.artefacts import script, write
 from rethink.report.results import Results
@@ -104,7 +104,7 @@ def test_an_interrupted_analysis_goes_on_to_the_same_numbers(tmp_path, monkeypat
         return KernelInterpolation(dataset="Synthetic", **SMALL)
 
     expected = values(analysis(), tmp_path / "whole")
-    monkeypatch.setattr(kernel_solution, "KeptOnDisk", functools.partial(KeptOnDisk, every=0.0))
+    monkeypatch.setattr(kernel_solution, "PanelsOnDisk", functools.partial(PanelsOnDisk, every=0.0))
 
     def killed(what: str, done: int, of: int) -> None:
         if "Cholesky" in what and done > 300:

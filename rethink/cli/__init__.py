@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 
 from rethink import __version__
-from rethink.cluster.preemption import Preempted, watched
+from rethink.cluster.preemption import Preempted, signals_noted
 from rethink.errors import UserError, did_you_mean, explained, printable
 
 TRAINING = {
@@ -107,12 +107,12 @@ def _dispatch(arguments: list[str]) -> None:
     elif command == "--version":
         print(f"rethink {__version__}")
     elif command in TRAINING:
-        with watched() if command == "fit" else nullcontext():  # the imports take longer than many a warning time
+        with signals_noted() if command == "fit" else nullcontext():  # the imports take longer than many a warning time
             from rethink.running.command import main as train
 
             train(arguments)
     elif command in OTHERS:
-        with watched() if command == "analyze" else nullcontext():
+        with signals_noted() if command == "analyze" else nullcontext():
             _other(command)(rest)
     else:
         hint = did_you_mean(command, [*TRAINING, *OTHERS])

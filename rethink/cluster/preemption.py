@@ -49,7 +49,7 @@ class Preempted(SystemExit):
 
 
 @contextmanager
-def watched() -> Iterator[None]:
+def signals_noted() -> Iterator[None]:
     """Notes the signals from here to the end, where the handlers before are put back. In the main thread only.
 
     Raises:
@@ -62,7 +62,7 @@ def watched() -> Iterator[None]:
     _received = _pass_on = None
     _insisted = False
     _terminals = [descriptor for descriptor in (1, 2) if os.isatty(descriptor)]
-    before = {number: signal.signal(number, _note) for number in heeded()}
+    before = {number: signal.signal(number, _note) for number in stop_signals()}
     try:
         yield
     except SystemExit:
@@ -74,14 +74,14 @@ def watched() -> Iterator[None]:
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
 
-def heeded() -> list[signal.Signals]:
+def stop_signals() -> list[signal.Signals]:
     """The signals that ask to stop, but not those that nohup, or a shell that goes on, has told to ignore."""
     ignorable = ("SIGHUP", "SIGINT")
     return [s for s in SIGNALS if not (s.name in ignorable and signal.getsignal(s) is signal.SIG_IGN)]
 
 
 def received() -> signal.Signals | None:
-    """The first signal that this process has received since `watched`."""
+    """The first signal that this process has received since `signals_noted`."""
     return _received
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from rethink.dashboard import session
-from rethink.dashboard.mirror import Sent
-from rethink.dashboard.pushed import Pushed, alone
+from rethink.dashboard.mirror import PushResult
+from rethink.dashboard.pushed import MirrorState, mirror_lock
 from rethink.dashboard.session import Target
 
 RESULTS = Path("results")
@@ -25,7 +25,7 @@ def run_id(experiment: str, scale: str) -> str:
     return f"report-{experiment}-{scale}"
 
 
-def push(experiment: str, scale: str, folder: Path, home: Path, target: Target) -> Sent:
+def push(experiment: str, scale: str, folder: Path, home: Path, target: Target) -> PushResult:
     """Logs the figures as they are now. An SVG is shown where there is no PNG of it.
 
     Args:
@@ -42,7 +42,7 @@ def push(experiment: str, scale: str, folder: Path, home: Path, target: Target) 
     files = _files(folder)
     current = hashlib.sha256(b"".join(path.name.encode() + path.read_bytes() for path in files)).hexdigest()
     identity = run_id(experiment, scale)
-    state = Pushed(target.entity, target.project, experiment, target.tags, digest=current, finished=True)
+    state = MirrorState(target.entity, target.project, experiment, target.tags, digest=current, finished=True)
     about = {
         "id": identity,
         "name": f"figures of {experiment}, {scale}",
@@ -52,11 +52,11 @@ def push(experiment: str, scale: str, folder: Path, home: Path, target: Target) 
         "resume": "allow",
         "config": {"experiment": experiment, "scale": scale},
     }
-    with alone(home):
-        if (before := Pushed.read(home, target.mode)) is not None and before.describes(state):
-            return Sent(None)
+    with mirror_lock(home):
+        if (before := MirrorState.read(home, target.mode)) is not None and before.describes(state):
+            return PushResult(None)
         step = round(time.time())  # increases from push to push, also where W&B cannot be asked for the last one
-        with session.started(home, target, about) as run:
+        with session.wandb_run(home, target, about) as run:
             arrived = dict(run.summary).get("figures") == current  # and the push was killed after that
             if not arrived:
                 shown = [path for path in files if path.suffix == ".png" or path.with_suffix(".png") not in files]
@@ -64,7 +64,7 @@ def push(experiment: str, scale: str, folder: Path, home: Path, target: Target) 
         if target.mode == "online" and not arrived:
             session.check_arrival(run, step, target.timeout)
         state.write(home, target.mode)
-    return Sent(0 if arrived else 1)
+    return PushResult(0 if arrived else 1)
 
 
 def _files(folder: Path) -> list[Path]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rethink.dashboard import description, session
 from rethink.dashboard.local import LocalRun, Row, digest, step_of, unsent
-from rethink.dashboard.pushed import Mode, Pushed, alone
+from rethink.dashboard.pushed import MirrorState, Mode, mirror_lock
 from rethink.dashboard.session import NotPushed, Target
 
 if TYPE_CHECKING:
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Sent:
+class PushResult:
     """What a push did: rows that were sent (None: nothing was to be done), and what the user should know."""
 
     rows: int | None
     note: str = ""
 
 
-def push(folder: Path, target: Target) -> Sent:
+def push(folder: Path, target: Target) -> PushResult:
     """Mirrors a run, finished or not: online what W&B does not have yet, offline all that was not synced, in one file.
 
     Raises:
@@ -30,26 +30,26 @@ def push(folder: Path, target: Target) -> Sent:
         Busy: The run logs itself now, or is being pushed by another process.
         UserError: The run's files are damaged.
     """
-    with alone(folder):
+    with mirror_lock(folder):
         local = LocalRun.read(folder)
         if not local.rows:
-            return Sent(None, "no epoch yet")
+            return PushResult(None, "no epoch yet")
         before = _earlier(folder, target, target.mode)
         target = _as_before(target, before)
         if before is not None and before.describes(_pushed(local, target)):
-            return Sent(None)
+            return PushResult(None)
         return _push_online(local, target, before) if target.mode == "online" else _push_offline(local, target, before)
 
 
-def _earlier(folder: Path, target: Target, mode: Mode) -> Pushed | None:
+def _earlier(folder: Path, target: Target, mode: Mode) -> MirrorState | None:
     """The earlier mirror in the same project. No entity is one's default one, which can be any."""
-    before = Pushed.read(folder, mode)
+    before = MirrorState.read(folder, mode)
     if before is None or before.project != target.project:
         return None
     return before if None in (before.entity, target.entity) or before.entity == target.entity else None
 
 
-def _as_before(target: Target, before: Pushed | None) -> Target:
+def _as_before(target: Target, before: MirrorState | None) -> Target:
     """A group and tags that an earlier push gave stay."""
     if before is None:
         return target
@@ -57,34 +57,34 @@ def _as_before(target: Target, before: Pushed | None) -> Target:
     return replace(target, group=target.group or before.group, tags=tags)
 
 
-def _push_online(local: LocalRun, target: Target, before: Pushed | None) -> Sent:
+def _push_online(local: LocalRun, target: Target, before: MirrorState | None) -> PushResult:
     note = ""
     if before is not None and before.rows and digest(local.rows[: before.rows]) != before.digest:
         note = (
             f"trained anew since; W&B keeps its rows up to step {before.last_step}, which cannot be changed. "
             "For the new ones push to another --project"
         )
-    with session.started(local.folder, target, _about(local, target)) as run:
+    with session.wandb_run(local.folder, target, _about(local, target)) as run:
         rows = unsent(local.rows, last_step(run.starting_step, dict(run.summary), local.rows))
         _log(run, rows)
         complete(run, local, wait=target.timeout)
     session.check_arrival(run, local.last_step, target.timeout)
     _pushed(local, target).write(local.folder, "online")
-    return Sent(len(rows), note)
+    return PushResult(len(rows), note)
 
 
-def _push_offline(local: LocalRun, target: Target, before: Pushed | None) -> Sent:
+def _push_offline(local: LocalRun, target: Target, before: MirrorState | None) -> PushResult:
     after = _synced_up_to(local, target, before)
     rows = unsent(local.rows, after)
-    with session.started(local.folder, target, _about(local, target)) as run:
+    with session.wandb_run(local.folder, target, _about(local, target)) as run:
         _log(run, rows)
         complete(run, local)
     mirror = session.offline_runs(local.folder, local.run_id, "waiting")[-1]
     replace(_pushed(local, target), folder=mirror.name, after=after).write(local.folder, "offline")
-    return Sent(len(rows))
+    return PushResult(len(rows))
 
 
-def _synced_up_to(local: LocalRun, target: Target, before: Pushed | None) -> int:
+def _synced_up_to(local: LocalRun, target: Target, before: MirrorState | None) -> int:
     """The step after which an offline mirror has to begin: `wandb sync` adds its rows to those that W&B has.
 
     Raises:
@@ -162,8 +162,8 @@ def complete(run: "wandb.Run", local: LocalRun, wait: float | None = None) -> No
         logged.wait(timeout=max(1, round(wait)))
 
 
-def _pushed(local: LocalRun, target: Target) -> Pushed:
-    return Pushed(
+def _pushed(local: LocalRun, target: Target) -> MirrorState:
+    return MirrorState(
         entity=target.entity,
         project=target.project,
         group=target.group,

@@ -19,7 +19,7 @@ class Busy(Exception):
 
 
 @dataclass(frozen=True)
-class Pushed:
+class MirrorState:
     """A mirror as it was when it was last written."""
 
     entity: str | None
@@ -35,7 +35,7 @@ class Pushed:
     after: int = -1
     """An offline mirror has the rows after this step; those before were synced with an earlier one."""
 
-    def describes(self, other: "Pushed") -> bool:
+    def describes(self, other: "MirrorState") -> bool:
         """Whether it is the mirror of the same, to the same place."""
         return replace(self, folder=None, after=-1) == replace(other, folder=None, after=-1)
 
@@ -51,13 +51,13 @@ class Pushed:
     def write(self, folder: Path, mode: Mode) -> None:
         """Beside that of the other mode."""
         other: Mode = "offline" if mode == "online" else "online"
-        beside = Pushed.read(folder, other)
+        beside = MirrorState.read(folder, other)
         content = {mode: asdict(self)} | ({other: asdict(beside)} if beside else {})
         write_text(folder / "wandb-pushed.json", json.dumps(content, indent=2, sort_keys=True) + "\n")
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
+def mirror_lock(folder: Path) -> Iterator[None]:
     """Holds the right to mirror a folder, so that a W&B run never has two writers, who would mix their rows up.
 
     Raises:

@@ -7,11 +7,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from rethink.dashboard import session
-from rethink.dashboard.mirror import Sent
+from rethink.dashboard.mirror import PushResult
 from rethink.dashboard.pushed import Busy
 from rethink.errors import UserError
 
-Push = Callable[[], Sent]
+Push = Callable[[], PushResult]
 
 
 def push_all(pushes: Mapping[str, Push], target: session.Target) -> Counter[str]:

@@ -58,7 +58,7 @@ def reachable() -> bool:
 
 
 @contextmanager
-def started(home: Path, target: Target, about: dict[str, Any]) -> Iterator["wandb.Run"]:
+def wandb_run(home: Path, target: Target, about: dict[str, Any]) -> Iterator["wandb.Run"]:
     """A W&B run; when it ends well, everything was taken in, or lies in one file under `home/wandb/`.
 
     Offline, that file replaces every other one of this run which was not synced, also the logs of the run itself:

@@ -69,7 +69,7 @@ def only_first(vectors: Tensor, points: Tensor) -> Tensor:
     return vectors.masked_fill_(row >= points.to(vectors.device), 0)
 
 
-class Kept:
+class PanelStore:
     """Finished panels that survive an interruption; this one keeps nothing."""
 
     def get(self, index: int) -> Tensor | None:
@@ -83,14 +83,14 @@ class Kept:
 def factorize(
     gram: Gram,
     dtype: torch.dtype,
-    kept: Kept | None = None,
+    kept: PanelStore | None = None,
     progress: Progress = silent,
     width: int = PANEL,
     inner: int = _INNER,
     l2: float = 0.0,
 ) -> Factor:
     """The Cholesky factor of K + l2 I, left-looking; SingularError names the row where it ends."""
-    kept = kept or Kept()
+    kept = kept or PanelStore()
     columns = blocks(gram.n, width)
     panels: list[Tensor] = []
     for index, part in enumerate(columns):

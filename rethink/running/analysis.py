@@ -25,7 +25,7 @@ from rethink.running.messages import Parser, root_cause
 from rethink.running.wings import find_analyses
 from rethink.runs.analysis import ARRAYS, analyses_folder
 from rethink.runs.analysis_display import show
-from rethink.runs.environment import surroundings
+from rethink.runs.environment import describe_machine
 from rethink.runs.identity import analysis_id
 from rethink.runs.reading import FORMAT
 
@@ -115,7 +115,7 @@ def _analyse(analysis: Analysis, options: dict[str, Any], folder: Path) -> None:
         "values": finite(_without_numpy(dict(result.values))),
         "durations": {"seconds/total": time.perf_counter() - began},
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-        "environment": surroundings(device),
+        "environment": describe_machine(device),
     }
     write_json(folder / "record.json", record | {"files": files_digest(folder, [ARRAYS])})
     shutil.rmtree(partial, ignore_errors=True)

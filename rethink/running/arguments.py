@@ -25,7 +25,7 @@ from rethink.models import Classifier
 from rethink.running.messages import Parser, require_complete, root_cause
 from rethink.running.refusals import refuse_trainer
 from rethink.running.trainer import callback, trainer_options
-from rethink.running.written import Written
+from rethink.running.written import WrittenOptions
 from rethink.training.refusals import refuse_unrecorded
 
 Precision = Literal["auto", "32-true", "bf16-mixed", "bf16-true", "16-true", "64-true"]
@@ -139,7 +139,7 @@ class RunCLI(LightningCLI):
             if option in _LINKED:
                 raise UserError(f"{option} is no option of its own: {_LINKED[option]}.")
         self.config = parser.parse_args(args)
-        self.written: Written = parser.written  # type: ignore[attr-defined]
+        self.written: WrittenOptions = parser.written  # type: ignore[attr-defined]
 
     @property
     def options(self) -> Any:

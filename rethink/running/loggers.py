@@ -14,7 +14,7 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from rethink.dashboard import description, mirror
 from rethink.dashboard.local import LocalRun
-from rethink.dashboard.pushed import Busy, Pushed, alone
+from rethink.dashboard.pushed import Busy, MirrorState, mirror_lock
 
 WANDB = "lightning.pytorch.loggers.WandbLogger"
 
@@ -98,7 +98,7 @@ def session(trainer: Trainer, settings: dict[str, Any]) -> Iterator[None]:
             if isinstance(logger, WandbLogger):
                 try:
                     if trainer.is_global_zero and not running:
-                        stack.enter_context(alone(folder))
+                        stack.enter_context(mirror_lock(folder))
                     Path(logger.save_dir or ".").mkdir(parents=True, exist_ok=True)
                     logger.experiment.config.update(description.config(settings), allow_val_change=True)
                     running.append(logger.experiment)
@@ -127,8 +127,8 @@ def session(trainer: Trainer, settings: dict[str, Any]) -> Iterator[None]:
 def _note(experiment: Any, folder: Path) -> None:
     """Notes that W&B itself has rows of this run, to which an offline mirror could not be added."""
     settings = getattr(experiment, "settings", None)  # ranks after the first have a dummy
-    if settings is not None and settings.mode == "online" and Pushed.read(folder, "online") is None:
-        Pushed(experiment.entity, experiment.project).write(folder, "online")
+    if settings is not None and settings.mode == "online" and MirrorState.read(folder, "online") is None:
+        MirrorState(experiment.entity, experiment.project).write(folder, "online")
 
 
 def _say(text: str) -> None:

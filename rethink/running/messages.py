@@ -24,7 +24,7 @@ from rethink.errors import UserError
 from rethink.models import Classifier
 from rethink.randomization import Randomization
 from rethink.running.refusals import refuse_values
-from rethink.running.written import GROUP, Written
+from rethink.running.written import GROUP, WrittenOptions
 
 # jsonargparse takes 10670577e994, as a run_id may be, for a number: so such a text is to be written in quotes.
 yaml.SafeDumper.add_implicit_resolver(
@@ -62,13 +62,13 @@ class Parser(LightningArgumentParser):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{"allow_abbrev": False, **kwargs})
-        self.written = Written((), {})
+        self.written = WrittenOptions((), {})
 
     def parse_args(self, args: Any = None, *more: Any, **kwargs: Any) -> Any:
         """Parses a command line, whose configs are files of options that can be read."""
         if not self.exit_on_error:  # a parser within a parser
             return super().parse_args(args, *more, **kwargs)
-        self.written = Written.read([*(args or ())])
+        self.written = WrittenOptions.read([*(args or ())])
         config = super().parse_args(args, *more, **kwargs)
         refuse_values(config.get(config.get("subcommand") or "", config), self.written)
         return config
@@ -123,7 +123,7 @@ class _Fault:
     detail: str
     """The text with all that would have been accepted."""
     parser: Parser
-    written: Written
+    written: WrittenOptions
     in_config: bool
 
     def given(self, option: str) -> tuple[str, str]:

@@ -15,14 +15,14 @@ from lightning.pytorch import Trainer
 from rethink.discovery import resolve
 from rethink.errors import UserError
 from rethink.models import Classifier
-from rethink.running.written import GROUP, Written
+from rethink.running.written import GROUP, WrittenOptions
 
 _LARGEST_SEED = 2**32 - 1  # of NumPy, and so of Lightning's `seed_everything`
 _GROUPS = ("trainer", "convergence", "checkpoint")  # of options, each of which a config may set
 _LEAST = {"check_val_every_n_epoch": 1, "num_sanity_val_steps": -1, "log_every_n_steps": 0}
 
 
-def refuse_values(options: Mapping[str, Any], written: Written) -> None:
+def refuse_values(options: Mapping[str, Any], written: WrittenOptions) -> None:
     """Refuses numbers that no option of any class takes, a user's own included.
 
     Raises:
@@ -50,7 +50,7 @@ def refuse_values(options: Mapping[str, Any], written: Written) -> None:
             raise UserError(f"{written.shown(option, value)}: expected {expected}.")
 
 
-def refuse_trainer(options: Any, written: Written) -> None:
+def refuse_trainer(options: Any, written: WrittenOptions) -> None:
     """Refuses options of the trainer that it takes, and does something else with, or fails on late.
 
     Raises:
@@ -88,7 +88,7 @@ def _refuse_devices(devices: Any, refuse: Any) -> None:
         )
 
 
-def refuse_budget(options: Any, written: Written) -> None:
+def refuse_budget(options: Any, written: WrittenOptions) -> None:
     """Refuses to train without an end, or for less than what is to be kept.
 
     Raises:

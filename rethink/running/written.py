@@ -14,14 +14,14 @@ GROUP = "expected options by name, such as --trainer.max_epochs 100, or a file t
 
 
 @dataclass(frozen=True)
-class Written:
+class WrittenOptions:
     """The arguments of a command, and what its configs set."""
 
     arguments: Sequence[str]
     configs: Mapping[str, dict[str, Any]]
 
     @classmethod
-    def read(cls, arguments: Sequence[str]) -> "Written":
+    def read(cls, arguments: Sequence[str]) -> "WrittenOptions":
         """Reads the configs, as long as the working folder is the user's: jsonargparse changes into theirs."""
         configs = {file: content for file in _files(arguments) if (content := _read(file)) is not None}
         return cls(arguments, configs)

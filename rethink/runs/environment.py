@@ -19,14 +19,14 @@ def describe(trainer: Trainer) -> dict[str, Any]:
 
     An engine other than Lightning's loop is named by the `engine` of the module that it trained.
     """
-    return surroundings(trainer.strategy.root_device) | {
+    return describe_machine(trainer.strategy.root_device) | {
         "precision": trainer.precision,
         "engine": getattr(trainer.lightning_module, "engine", "eager"),
         "world_size": trainer.world_size,
     }
 
 
-def surroundings(device: torch.device) -> dict[str, Any]:
+def describe_machine(device: torch.device) -> dict[str, Any]:
     """Versions, commit, device, threads and host of a computation."""
     return {
         "versions": {"python": platform.python_version()} | _versions(),

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal, TextIO
 
 from rethink.cluster.lease import RENEWED_EVERY, STALE_AFTER, Busy, holder
-from rethink.cluster.preemption import EXIT_CODE, Preempted, watched
+from rethink.cluster.preemption import EXIT_CODE, Preempted, signals_noted
 from rethink.errors import UserError, explained
 from rethink.runs.analysis import analyses_folder
 from rethink.runs.run import runs_folder
@@ -57,10 +57,10 @@ def run_task(words: Sequence[str]) -> Outcome:
     """Does a job as a task of a cluster's job array, where each process of a run calls this."""
     if int(os.environ.get("SLURM_PROCID") or 0) == 0:
         folder = _folder(words)
-        _outwait(folder)
+        _wait_for_dead_owner(folder)
         return run_job(words, folder)
     if words[0] != "analyze":  # which is one process; of a run the first process writes log and failure
-        with watched():
+        with signals_noted():
             _main(words)
     return Outcome("done")
 
@@ -115,7 +115,7 @@ def describe(code: int) -> str:
     return f"its process was killed by {name}" + (" (out of memory?)" if name == "SIGKILL" else "")
 
 
-def _outwait(folder: Path) -> None:
+def _wait_for_dead_owner(folder: Path) -> None:
     """Waits as long as a dead owner still counts as alive: a task that is started again after its node died comes soon.
 
     A live owner stays alive, and the run is left to it.
@@ -128,7 +128,7 @@ def _outwait(folder: Path) -> None:
 def _in_process(words: Sequence[str], folder: Path, log: TextIO) -> Outcome:
     with contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
         try:
-            with watched():
+            with signals_noted():
                 _main(words)
         except Preempted as preempted:
             print(preempted.message)

@@ -107,7 +107,7 @@ class Experiment:
             raise UserError(f"{path}: {' includes '.join([*included_by, name])}.")
         spec = specification.read(path, "title, options and groups")
         _check(path, spec)
-        here = _at(spec, scale)
+        here = _at_scale(spec, scale)
         chosen = tuple(seeds if seeds is not None else here.get("seeds", _DEFAULT_SEEDS[scale]))
         if not chosen or not all(type(seed) is int and 0 <= seed < 2**32 for seed in chosen):
             raise UserError(f"{path}: the seeds {list(chosen)} are not a list of whole numbers from 0 to {2**32 - 1}.")
@@ -115,7 +115,7 @@ class Experiment:
         for other in spec.get("include", []):
             other = other if isinstance(other, dict) else {"name": other}
             _check_keys(path, " of include", other | {"name": other.get("name")}, _INCLUDE_KEYS)
-            more = [word for key, value in other.get("options", {}).items() for word in (f"--{key}", _word(value))]
+            more = [word for key, value in other.get("options", {}).items() for word in (f"--{key}", _as_text(value))]
             for runs, seed in zip(by_seed, chosen, strict=True):
                 included = cls.load(other["name"], scale, [seed], root, (*included_by, name))
                 runs += [(*run, *more) for run in included.runs]
@@ -204,7 +204,7 @@ def _check_keys(path: Path, where: str, spec: Any, keys: Mapping[str, type]) -> 
             raise UserError(f"{path}: {key}{where} is {value!r}, and not {_SPOKEN[keys[key]]}.")
 
 
-def _at(spec: dict[str, Any], scale: Scale) -> dict[str, Any]:
+def _at_scale(spec: dict[str, Any], scale: Scale) -> dict[str, Any]:
     """A specification with what is different at a scale put over it, an option and a grid's key at a time."""
     different = spec.get(scale, {})
     merged: dict[str, Any] = spec | different
@@ -214,10 +214,10 @@ def _at(spec: dict[str, Any], scale: Scale) -> dict[str, Any]:
 
 
 def _runs(path: Path, spec: dict[str, Any], scale: Scale, seed: int) -> Iterator[Arguments]:
-    common = _at(spec, scale)
+    common = _at_scale(spec, scale)
     if "groups" not in spec and ("include" in spec or "analyses" in spec):
         return
-    for group in (_at(group, scale) for group in spec.get("groups", [{}])):
+    for group in (_at_scale(group, scale) for group in spec.get("groups", [{}])):
         layers = [*common.get("layers", []), *group.get("layers", [])]
         options = common["options"] | group["options"] | {"seed_everything": seed}
         for values in itertools.product(*group["grid"].values()):
@@ -237,29 +237,29 @@ def _arguments(path: Path, layers: list[str], point: dict[str, Any], scale: Scal
             raise UserError(f"{path}: there is no config {file}, which its layers name.")
         words += ["--config", file]
     for key in sorted(point.keys() - fillings.keys()):
-        words += [f"--{key}", _word(point[key])]
+        words += [f"--{key}", _as_text(point[key])]
     return tuple(words)
 
 
 def _analyses(spec: dict[str, Any], scale: Scale, seeds: Sequence[int]) -> Iterator[AnalysisSpec]:
     """Seed by seed, as the runs; those of runs of all seeds come last, and once."""
-    specs = [(analysis, _at(analysis, scale)) for analysis in spec.get("analyses", [])]
+    specs = [(analysis, _at_scale(analysis, scale)) for analysis in spec.get("analyses", [])]
     for seed in seeds:
         for analysis, here in specs:
             if analysis.get("of") != "all":
-                yield from _specified(analysis, here, seed)
+                yield from _grid_of_analyses(analysis, here, seed)
     for analysis, here in specs:
         if analysis.get("of") == "all":
-            yield from _specified(analysis, here, seeds[0])
+            yield from _grid_of_analyses(analysis, here, seeds[0])
 
 
-def _specified(analysis: dict[str, Any], here: dict[str, Any], seed: int) -> Iterator[AnalysisSpec]:
+def _grid_of_analyses(analysis: dict[str, Any], here: dict[str, Any], seed: int) -> Iterator[AnalysisSpec]:
     for values in itertools.product(*here["grid"].values()):
         point = {"seed": seed} | here["options"] | dict(zip(here["grid"], values, strict=True))
-        words = [word for key in sorted(point) for word in (f"--{key}", _word(point[key]))]
+        words = [word for key in sorted(point) for word in (f"--{key}", _as_text(point[key]))]
         only = tuple(map(str, analysis.get("only", [])))
         yield AnalysisSpec((analysis["analysis"], *words), seed, analysis.get("of"), only)
 
 
-def _word(value: Any) -> str:
+def _as_text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)

@@ -25,7 +25,7 @@ from rethink.runs.identity import digest
 from rethink.runs.run import runs_folder
 from rethink.sweep.experiment import Arguments
 
-Answer = dict[str, Any]
+Identified = dict[str, Any]
 """`id` and `parts`: of a run those of its setting, and the `code` of classes of one's own. Or `error`."""
 _OTHER_ROOMS = ("cli", "cluster", "dashboard", "report", "sweep")
 """What no identity depends on."""
@@ -33,11 +33,11 @@ _PARSERS = ("jsonargparse", "lightning")
 _SEED = "--seed_everything"
 
 
-def identities(commands: Sequence[Arguments]) -> list[Answer]:
+def identities(commands: Sequence[Arguments]) -> list[Identified]:
     """What each command makes: the arguments of `rethink`, from `fit` or `analyze` on."""
     folder = runs_folder() / ".plans"
     depends_on = _interfaces(folder / "interfaces.json")
-    answers: dict[str, Answer] = {}
+    answers: dict[str, Identified] = {}
     with suppress(OSError, UserError):  # none yet, or damaged
         kept = read_json(folder / "identities.json")
         answers = kept.get("answers", {}) if kept.get("depends_on") == depends_on else {}
@@ -54,14 +54,14 @@ def identities(commands: Sequence[Arguments]) -> list[Answer]:
     return [answers[key] for key in keys]
 
 
-def _identified(unknown: Mapping[str, Arguments]) -> dict[str, Answer]:
+def _identified(unknown: Mapping[str, Arguments]) -> dict[str, Identified]:
     """Those that differ in the seed alone are parsed once."""
     groups: dict[Arguments, list[str]] = {}
     for key, command in unknown.items():
         groups.setdefault(_of_any_seed(command), []).append(key)
     console = Console(stderr=True)
     text = f"Working out which runs {len(unknown)} sets of options are; this is kept"
-    answers: dict[str, Answer] = {}
+    answers: dict[str, Identified] = {}
     with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
         if not console.is_terminal:
             console.print(text)
@@ -80,7 +80,7 @@ def _of_any_seed(command: Arguments) -> Arguments:
     return (*command[: position + 1], "", *command[position + 2 :])
 
 
-def _answers(alike: Mapping[str, Arguments]) -> Iterator[tuple[str, Answer]]:
+def _answers(alike: Mapping[str, Arguments]) -> Iterator[tuple[str, Identified]]:
     (_, command), *_ = alike.items()
     answer = identify(command)
     for key, other in alike.items():
@@ -90,7 +90,7 @@ def _answers(alike: Mapping[str, Arguments]) -> Iterator[tuple[str, Answer]]:
             yield key, _with_seed(answer, int(other[other.index(_SEED) + 1]))
 
 
-def _with_seed(answer: Answer, seed: int) -> Answer:
+def _with_seed(answer: Identified, seed: int) -> Identified:
     """The same run with another seed, which model and data are given too."""
     parts = answer["parts"]
     identity = parts["identity"] | {"seed": seed}
@@ -101,7 +101,7 @@ def _with_seed(answer: Answer, seed: int) -> Answer:
     }
 
 
-def identify(command: Arguments) -> Answer:
+def identify(command: Arguments) -> Identified:
     """What one command makes."""
     name, *arguments = command
     try:

@@ -36,7 +36,7 @@ class Job(ABC):
 
     @property
     @abstractmethod
-    def words(self) -> Arguments:
+    def command(self) -> Arguments:
         """The command that does it, without `rethink`."""
 
     @property
@@ -113,7 +113,7 @@ class PlannedRun(Job):
         return runs_folder() / self.run_id
 
     @property
-    def words(self) -> Arguments:
+    def command(self) -> Arguments:
         return ("fit", *self.arguments)
 
     @property
@@ -177,7 +177,7 @@ class PlannedAnalysis(Job):
         return analyses_folder() / self.analysis_id
 
     @property
-    def words(self) -> Arguments:
+    def command(self) -> Arguments:
         return ("analyze", *self.arguments)
 
     @property

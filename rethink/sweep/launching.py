@@ -51,7 +51,7 @@ class Launch:
         """Whether it ends when the jobs have ended."""
         return self.launcher in ("local", "slurm") and not (self.detach or self.export_only)
 
-    def alike(self, wave: Sequence[Job], kind: type[T], default: Path) -> list[tuple[str, list[Job], T]]:
+    def by_resources(self, wave: Sequence[Job], kind: type[T], default: Path) -> list[tuple[str, list[Job], T]]:
         """Name, jobs and resources of the runs of a wave and of its analyses, which ask a cluster for other things."""
         parts = []
         for name, analyses in ((self.name, False), (f"{self.name}-analyses", True)):
@@ -83,7 +83,7 @@ def launch(jobs: Sequence[Job], how: Launch, again: bool = False) -> dict[str, s
     start = {"local": _local, "slurm": _slurm, "kubernetes": _kubernetes}[how.launcher]
     failed: dict[str, str] = {}
     before = cancellation.marks(missing)
-    while wave := _wave(missing, alone=how.launcher == "local"):
+    while wave := _ready_now(missing, alone=how.launcher == "local"):
         failed |= start(how, wave, jobs)
         missing = [job for job in missing if job not in wave]
         failed |= {job.id: cancellation.CANCELLED for job in missing if cancellation.cancelled_since(job, before)}
@@ -101,7 +101,7 @@ def program() -> str:
     return "rethink" if shutil.which("rethink") else str(Path(sys.executable).with_name("rethink"))
 
 
-def _wave(missing: Sequence[Job], alone: bool) -> list[Job]:
+def _ready_now(missing: Sequence[Job], alone: bool) -> list[Job]:
     """What can be done now. On this machine an analysis has all cores, so these come when no run is left to do."""
     ready = [job for job in missing if job.ready]
     runs: list[Job] = [job for job in ready if isinstance(job, PlannedRun)]
@@ -128,7 +128,7 @@ def _local(how: Launch, wave: list[Job], jobs: Sequence[Job]) -> dict[str, str]:
 
 
 def _kubernetes(how: Launch, wave: list[Job], jobs: Sequence[Job]) -> dict[str, str]:
-    for name, part, resources in how.alike(wave, kubernetes.Resources, kubernetes.CONFIG):
+    for name, part, resources in how.by_resources(wave, kubernetes.Resources, kubernetes.CONFIG):
         path = kubernetes.export(name, part, resources)
         print(f"{path}: {_counted(part)}. Send it off with: kubectl apply -f {path}")
     return {}
@@ -136,7 +136,7 @@ def _kubernetes(how: Launch, wave: list[Job], jobs: Sequence[Job]) -> dict[str, 
 
 def _slurm(how: Launch, wave: list[Job], jobs: Sequence[Job]) -> dict[str, str]:
     queued = set() if how.export_only else slurm_array.queued(job.folder for job in wave)
-    for name, part, resources in how.alike(wave, slurm_array.Resources, slurm_array.CONFIG):
+    for name, part, resources in how.by_resources(wave, slurm_array.Resources, slurm_array.CONFIG):
         if how.export_only:
             path = slurm_array.export(name, part, resources)
             print(f"{path}: {_counted(part)}. Send it off with: sbatch {path}")

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from rethink.cluster.preemption import heeded
+from rethink.cluster.preemption import stop_signals
 from rethink.errors import UserError
 from rethink.sweep.cancellation import CANCELLED, Marks, cancelled_since, marks
 from rethink.sweep.execution import Outcome, describe
@@ -57,10 +57,10 @@ def run(
     waiting = deque(run for run in runs if run.state != "done")
     sweep = _Sweep(waiting, marks(waiting))
     threads = [
-        threading.Thread(target=_serve, args=(slot, devices, sweep), daemon=True)
+        threading.Thread(target=_feed_worker, args=(slot, devices, sweep), daemon=True)
         for slot in slots(workers, devices)[: len(waiting)]
     ]
-    before = {number: signal.signal(number, _interrupt) for number in heeded()}
+    before = {number: signal.signal(number, _interrupt) for number in stop_signals()}
     try:
         for thread in threads:
             thread.start()
@@ -108,7 +108,7 @@ def visible_gpus() -> list[str]:
     return [str(n) for n, line in enumerate(listed.splitlines()) if line.startswith("GPU")]
 
 
-def _serve(slot: dict[str, str], devices: int, sweep: _Sweep) -> None:
+def _feed_worker(slot: dict[str, str], devices: int, sweep: _Sweep) -> None:
     """Feeds one worker until nothing is left to do; a worker that dies is replaced."""
     worker: subprocess.Popen[str] | None = None
     while not sweep.stopped:
@@ -130,11 +130,11 @@ def _serve(slot: dict[str, str], devices: int, sweep: _Sweep) -> None:
                 time.sleep(_POLL / max(1, len(sweep.waiting)))
                 continue
         if worker is not None and worker.poll() is not None:
-            _end(worker)
+            _end_worker(worker)
             worker = None
         try:
-            worker = worker or _start(slot)
-            outcome = _ask(worker, planned, devices, sweep)
+            worker = worker or _start_worker(slot)
+            outcome = _run_on_worker(worker, planned, devices, sweep)
         except OSError as error:
             outcome = Outcome("failed", f"no process can be started: {error}")
         if outcome.what == "failed":
@@ -144,10 +144,10 @@ def _serve(slot: dict[str, str], devices: int, sweep: _Sweep) -> None:
         elif outcome.what == "elsewhere":
             sweep.waiting.append(planned)
     if worker is not None:
-        _end(worker)
+        _end_worker(worker)
 
 
-def _start(slot: dict[str, str]) -> subprocess.Popen[str]:
+def _start_worker(slot: dict[str, str]) -> subprocess.Popen[str]:
     """A worker in a session of its own: Ctrl-C in the terminal reaches it through us, as a signal to save."""
     # In a SLURM job this sweep has the job's resources to itself: its runs are no steps of that job.
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("SLURM_", "PMI"))}
@@ -161,12 +161,12 @@ def _start(slot: dict[str, str]) -> subprocess.Popen[str]:
     )
 
 
-def _ask(worker: subprocess.Popen[str], planned: Job, devices: int, sweep: _Sweep) -> Outcome:
+def _run_on_worker(worker: subprocess.Popen[str], planned: Job, devices: int, sweep: _Sweep) -> Outcome:
     assert worker.stdin is not None
     assert worker.stdout is not None
-    task = {"words": planned.words, "folder": str(planned.folder), "devices": devices}
+    task = {"words": planned.command, "folder": str(planned.folder), "devices": devices}
     answered = threading.Event()
-    threading.Thread(target=_stop_with, args=(sweep, planned, worker, answered), daemon=True).start()
+    threading.Thread(target=_stop_when_asked, args=(sweep, planned, worker, answered), daemon=True).start()
     try:
         worker.stdin.write(json.dumps(task) + "\n")
         worker.stdin.flush()
@@ -188,7 +188,7 @@ def _ask(worker: subprocess.Popen[str], planned: Job, devices: int, sweep: _Swee
     return Outcome("failed", error)
 
 
-def _stop_with(sweep: _Sweep, planned: Job, worker: subprocess.Popen[str], answered: threading.Event) -> None:
+def _stop_when_asked(sweep: _Sweep, planned: Job, worker: subprocess.Popen[str], answered: threading.Event) -> None:
     """When the sweep is stopped or the run cancelled, asks the run to save itself, and in the end kills it."""
     while not (sweep.stopped or cancelled_since(planned, sweep.marks)):
         if answered.wait(0.5):
@@ -198,7 +198,7 @@ def _stop_with(sweep: _Sweep, planned: Job, worker: subprocess.Popen[str], answe
         worker.kill()
 
 
-def _end(worker: subprocess.Popen[str]) -> None:
+def _end_worker(worker: subprocess.Popen[str]) -> None:
     """Lets a worker go, with whatever is left of its session: the processes of a run over several devices."""
     assert worker.stdin is not None
     with suppress(BrokenPipeError):

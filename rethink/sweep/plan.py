@@ -166,5 +166,5 @@ def _of(spec: AnalysisSpec, group: Sequence[PlannedRun]) -> tuple[Arguments, str
 
 def command_list(jobs: Iterable[Job], more: Iterable[str] = (), program: str = "rethink") -> str:
     """The exact command of each run and analysis, one a line; `more` is for the runs."""
-    lines = [[program, *job.words, *(more if isinstance(job, PlannedRun) else ())] for job in jobs]
+    lines = [[program, *job.command, *(more if isinstance(job, PlannedRun) else ())] for job in jobs]
     return "".join(shlex.join(line) + "\n" for line in lines)

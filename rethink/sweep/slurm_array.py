@@ -127,7 +127,7 @@ def submit(name: str, runs: Sequence[Job], resources: Resources) -> str:
         stderr_to_stdout=True,
         additional_parameters={"requeue": True, **resources.more},
     )
-    tasks = [Task((*run.words, *(resources.arguments if isinstance(run, PlannedRun) else ()))) for run in runs]
+    tasks = [Task((*run.command, *(resources.arguments if isinstance(run, PlannedRun) else ()))) for run in runs]
     try:
         with executor.batch():
             jobs = [executor.submit(task) for task in tasks]

@@ -32,7 +32,7 @@ class UniformStability(RunAnalysis):
 
     def analyse(self, context: Context) -> Result:
         """Means over the left-out examples, and the largest changes over all of them."""
-        whole, without = _sorted_out(self.opened())
+        whole, without = _whole_and_left_out(self.opened())
         reference = at_the_end(whole)
         before = _all_logits(reference)
         rows = []
@@ -51,7 +51,7 @@ class UniformStability(RunAnalysis):
         return Result(values)
 
 
-def _sorted_out(runs: list[Run]) -> tuple[Run, list[Run]]:
+def _whole_and_left_out(runs: list[Run]) -> tuple[Run, list[Run]]:
     """The run on all examples, and those with one left out in the order of these."""
     whole = [run for run in runs if _left_out(run) is None]
     without = sorted((run for run in runs if _left_out(run) is not None), key=_left_out)

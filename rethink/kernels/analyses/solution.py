@@ -11,7 +11,7 @@ from rethink.errors import UserError
 from rethink.kernels import interpolation
 from rethink.kernels.analyses.examples import Examples
 from rethink.kernels.analyses.problems import Problem
-from rethink.kernels.analyses.state import KeptOnDisk
+from rethink.kernels.analyses.state import PanelsOnDisk
 from rethink.kernels.cholesky import PANEL, SingularError, bytes_needed, factorize, only_first
 from rethink.kernels.gram import BLOCK, Gram, PackedGram, held
 
@@ -53,7 +53,7 @@ class Solver:
         targets = torch.cat([interpolation.one_hot(examples.labels[name], examples.classes) for _, name in columns], 1)
         points = torch.tensor([size for size, _ in columns]).repeat_interleave(examples.classes)
         targets = only_first(targets, points)
-        kept = KeptOnDisk(self.context.folder / (f"l2_{l2:g}" if l2 else ""))
+        kept = PanelsOnDisk(self.context.folder / (f"l2_{l2:g}" if l2 else ""))
         try:
             factor = factorize(gram, self.dtype, kept, self.context.progress, l2=added)
         except SingularError as error:

@@ -9,13 +9,13 @@ import torch
 from torch import Tensor
 
 from rethink.files import write_atomically
-from rethink.kernels.cholesky import Kept
+from rethink.kernels.cholesky import PanelStore
 
 _EVERY = 60.0  # seconds of work that may be lost; what is faster writes nothing
 
 
 @dataclass
-class KeptOnDisk(Kept):
+class PanelsOnDisk(PanelStore):
     """Writes the panels that were finished since the last time, now and then."""
 
     folder: Path
