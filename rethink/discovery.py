@@ -95,7 +95,7 @@ def resolve(class_path: str, base: type[T], where: str = "") -> type[T]:
     """
     named = f"{where}: {class_path!r}" if where else repr(class_path)
     module, _, name = class_path.rpartition(".")
-    if not module:
+    if not module.strip(".") or module.startswith("."):
         raise UserError(f"{named} is no import path. Expected module and class, such as my_file.{class_path}.")
     try:
         imported = importlib.import_module(module)

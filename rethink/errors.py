@@ -12,7 +12,8 @@ _REMEDIES = {
     "EACCES EPERM EROFS": "Give permission, or choose another folder.",
     "ENOSPC EDQUOT EFBIG": "Make room, and give the same command again.",
     "ENOENT ESTALE ENODEV ENOTCONN": "Has the folder gone? Bring it back, and give the same command again.",
-    "ENAMETOOLONG ENOTDIR EISDIR ELOOP EEXIST": "Choose another name.",
+    "EISDIR": "A folder stands in the place of a file: move it away, and give the same command again.",
+    "ENAMETOOLONG ENOTDIR ELOOP EEXIST": "Choose another name.",
     "ENOMEM EMFILE ENFILE EAGAIN EIO": "The machine is at its end. Free it, and give the same command again.",
 }
 _REMEDY = {getattr(errno, name): text for names, text in _REMEDIES.items() for name in names.split()}

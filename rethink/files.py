@@ -10,6 +10,7 @@ import io
 import json
 import os
 import shutil
+import stat
 import struct
 import tempfile
 import zipfile
@@ -98,6 +99,54 @@ def write_archive(path: Path, save: Callable[[IO[bytes]], object]) -> None:
 # Reading.
 
 
+def is_there(path: Path) -> bool:
+    """Whether anything stands in the place of a file: one, or a folder, a pipe, a link to nothing, which are damage."""
+    return os.path.lexists(path)
+
+
+def read_bytes(path: Path) -> bytes:
+    """The content of a file.
+
+    Raises:
+        FileNotFoundError: Nothing stands there.
+        UserError: It cannot be read.
+        Damaged: What stands there is no file.
+    """
+    try:
+        if (kind := _other_kind(path)) is not None:
+            raise Damaged(f"{path}: damaged ({kind} stands in its place).")
+        return path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        if path.is_symlink():
+            raise Damaged(f"{path}: damaged (a link to nothing stands in its place).") from None
+        raise
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}).") from error
+    except ValueError as error:  # a NUL in the name
+        raise UserError(f"{str(path)!r}: cannot be read ({error}).") from error
+
+
+def read_text(path: Path) -> str:
+    """The text of a file in UTF-8; raises what `read_bytes` does."""
+    try:
+        return read_bytes(path).decode()
+    except UnicodeDecodeError as error:
+        raise Damaged(f"{path}: damaged ({error}).") from error
+
+
+def _other_kind(path: Path) -> str | None:
+    """What stands in the place of a file: to open a pipe would wait for ever. A shell's `<(...)` is a pipe in /dev."""
+    mode = os.stat(path).st_mode
+    if stat.S_ISREG(mode) or (stat.S_ISFIFO(mode) and path.parts[:2] in (("/", "dev"), ("/", "proc"))):
+        return None
+    return "a folder" if stat.S_ISDIR(mode) else "a pipe, a socket or a device"
+
+
+def without_waiting(path: str, flags: int) -> int:
+    """An opener for `open`, which gives an error where a pipe without another end stands in the place of a file."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0), 0o666)
+
+
 def read_json(path: Path, *, unsealed_formats: Iterable[int] = ()) -> dict[str, Any]:
     """A JSON object, verified, without its digest.
 
@@ -110,7 +159,7 @@ def read_json(path: Path, *, unsealed_formats: Iterable[int] = ()) -> dict[str, 
         UserError: It cannot be read.
         Damaged: It is no JSON object, or not the one that was written.
     """
-    content = _read(path)
+    content = read_bytes(path)
     try:
         loaded = json.loads(content)
     except (ValueError, RecursionError) as error:  # also UnicodeDecodeError
@@ -135,7 +184,7 @@ def read_yaml(path: Path) -> Any:
     import yaml  # here: what reads no YAML need not wait for it
 
     try:
-        content = yaml.safe_load(_read(path).decode())
+        content = yaml.safe_load(read_bytes(path).decode())
         if _size(content, {}) > _LARGEST_YAML:
             raise UserError(f"{path}: this is not YAML of options (its repetitions have too many parts).")
         return content
@@ -170,7 +219,7 @@ def read_archive(path: Path) -> bytes:
         UserError: It cannot be read.
         Damaged: It is not what was written.
     """
-    content = _read(path)
+    content = read_bytes(path)
     if content[-22:-18] == _END and content[-2:] == b"\0\0":  # of an older rethink, or of stock Lightning
         _check_sums(path, content)
         return content
@@ -201,7 +250,7 @@ def content_digest(content: dict[str, Any]) -> str:
 
 def files_digest(folder: Path, names: Iterable[str]) -> dict[str, str]:
     """Name -> SHA-256 of those of these files that are there."""
-    return {name: hashlib.sha256(_read(folder / name)).hexdigest() for name in names if (folder / name).is_file()}
+    return {name: hashlib.sha256(read_bytes(folder / name)).hexdigest() for name in names if is_there(folder / name)}
 
 
 def verify_files(folder: Path, digests: dict[str, str]) -> None:
@@ -214,7 +263,7 @@ def verify_files(folder: Path, digests: dict[str, str]) -> None:
         raise Damaged(f"{folder / 'record.json'}: damaged (what it says of its files is no list of digests).")
     for name, digest in digests.items():
         try:
-            content = _read(folder / name)
+            content = read_bytes(folder / name)
         except FileNotFoundError:
             raise Damaged(f"{folder / name}: missing beside its record.") from None
         if hashlib.sha256(content).hexdigest() != digest:
@@ -234,17 +283,6 @@ def _comment(content: bytes) -> bytes:
     return _LABEL + hashlib.sha256(content).hexdigest().encode()
 
 
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        raise
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}).") from error
-    except ValueError as error:  # a NUL in the name
-        raise UserError(f"{str(path)!r}: cannot be read ({error}).") from error
-
-
 def _unwritable(path: Path, error: OSError, size: int | None) -> UserError:
     reason = error.strerror or str(error)
     needed = "" if size is None else f"{size / 2**20:,.1f} MiB are needed, "
@@ -252,6 +290,8 @@ def _unwritable(path: Path, error: OSError, size: int | None) -> UserError:
         free = f" ({needed}{shutil.disk_usage(path.parent).free / 2**20:,.1f} MiB are free there)"
     except OSError:  # the folder has gone
         free = ""
+    if isinstance(error, IsADirectoryError):
+        return UserError(f"Cannot write {path}: a folder stands in its place. Move it away, and go on.")
     return UserError(f"Cannot write {path}: {reason}{free}. Make room or give permission, and go on.")
 
 

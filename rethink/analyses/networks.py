@@ -3,7 +3,6 @@
 import json
 import os
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -13,6 +12,7 @@ from rethink.data import ImageDataModule
 from rethink.data.split import Split
 from rethink.discovery import resolve
 from rethink.errors import UserError
+from rethink.files import is_there
 from rethink.models import Classifier
 from rethink.randomization import Randomization
 from rethink.runs.reading import Columns
@@ -22,9 +22,10 @@ from rethink.runs.weights import final_weights, weights_of_epoch
 from rethink.training.checkpoints import read_checkpoint
 from rethink.training.recipes import Recipe
 
-_RECORD = "the record of a run"
 _Base = TypeVar("_Base")
 _CHUNK = 500  # images that go through a network together
+_last_data: dict[tuple[str, str | None], ImageDataModule] = {}
+"""Of the run that was looked at last, by their description and the folder of data."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ def initial(run: Run) -> Network:
 
 
 def _with_weights(run: Run, file: Path, more: str) -> Network:
-    if not file.is_file():
+    if not is_there(file):
         command = f"rethink fit --config {run.path / 'config.yaml'}{more} --force"
         raise UserError(f"{file} is not there. Make it: {command}")
     model = _model(run)
@@ -136,35 +137,48 @@ def _network(run: Run, model: Classifier) -> Network:
 
 def data_of(run: Run) -> ImageDataModule:
     """The data that a run was trained and evaluated on, set up; not to be changed, for the last ones are kept."""
-    return _set_up(json.dumps(run.record["config"]["data"]), os.environ.get("RETHINK_DATA"))
-
-
-@lru_cache(maxsize=1)
-def _set_up(described: str, folder: str | None) -> ImageDataModule:
-    spec = json.loads(described)
-    options = dict(spec["init_args"])
-    if options.get("randomization"):
-        options["randomization"] = _built(options["randomization"], Randomization)
-    data: ImageDataModule = resolve(spec["class_path"], ImageDataModule, _RECORD)(**options | {"root": None})
-    data.setup()
-    return data
+    spec = run.record["config"]["data"]
+    key = json.dumps(spec), os.environ.get("RETHINK_DATA")
+    if key not in _last_data:
+        data = _built(run, spec, ImageDataModule, {"randomization": Randomization}, root=None)
+        data.setup()
+        _last_data.clear()
+        _last_data[key] = data
+    return _last_data[key]
 
 
 def _model(run: Run) -> Classifier:
     spec, data = (run.record["config"][part] for part in ("model", "data"))
-    options = dict(spec.get("init_args") or {})
-    if options.get("recipe"):
-        options["recipe"] = _built(options["recipe"], Recipe)
     # The data set them when the run began, after its configuration was noted.
-    kind = resolve(data["class_path"], ImageDataModule, _RECORD)
+    kind = _kind(run, data, ImageDataModule)
     shape = run.record["data"].get("image_shape") or getattr(kind, "image_shape", None)
     if not isinstance(shape, list | tuple):  # neither the record says it nor the class
         shape = data_of(run).image_shape
-    linked = {"image_shape": tuple(shape), "num_classes": run.num_classes}
-    model: Classifier = resolve(spec["class_path"], Classifier, _RECORD)(**options | linked)
-    return model
+    return _built(run, spec, Classifier, {"recipe": Recipe}, image_shape=tuple(shape), num_classes=run.num_classes)
 
 
-def _built(spec: dict[str, Any], base: type[_Base]) -> _Base:
-    """An object that a record describes: nothing of a class is called before it is known to be of the right kind."""
-    return resolve(spec["class_path"], base, _RECORD)(**spec.get("init_args") or {})
+def _kind(run: Run, spec: Any, base: type[_Base]) -> type[_Base]:
+    """The class that a record describes, nothing of which is called before it is known to be of the right kind."""
+    where = str(run.path / "record.json")
+    if not isinstance(spec, dict) or not isinstance(spec.get("class_path"), str):
+        raise UserError(f"{where}: it does not say which {base.__name__} it was.")
+    return resolve(spec["class_path"], base, where)
+
+
+def _built(run: Run, spec: Any, base: type[_Base], parts: dict[str, type], **more: Any) -> _Base:
+    """An object that a record describes.
+
+    Args:
+        run: Whose record.
+        spec: Class and arguments.
+        base: What the class has to be a subclass of.
+        parts: Those of its arguments that are described in the same way, with their bases.
+        more: Arguments that the record does not have.
+    """
+    kind = _kind(run, spec, base)
+    options = dict(spec.get("init_args") or {})
+    options |= {name: _built(run, options[name], part, {}) for name, part in parts.items() if options.get(name)}
+    try:
+        return kind(**options | more)
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{run.path / 'record.json'}: its {kind.__name__} cannot be made here: {error}.") from error

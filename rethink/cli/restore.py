@@ -4,7 +4,7 @@ from pathlib import Path
 
 from rethink.cli.arguments import Parser, report_damage
 from rethink.errors import UserError
-from rethink.files import Damaged
+from rethink.files import Damaged, is_there
 from rethink.runs.published import copy_record, find_records, verify_record
 from rethink.runs.run import runs_folder
 from rethink.sweep.experiment import RECORDS
@@ -41,4 +41,4 @@ def main(args: list[str]) -> None:
 
 def _begun(folder: Path) -> bool:
     """Whether something was finished or is being done there; an empty folder, or a restoration cut off, is nothing."""
-    return any((folder / name).exists() for name in ("record.json", "lease.json", "checkpoints", "partial"))
+    return any(is_there(folder / name) for name in ("record.json", "lease.json", "checkpoints", "partial"))

@@ -14,6 +14,7 @@ from typing import Any
 from rethink.cli import show_run
 from rethink.cli.arguments import Parser, report_damage
 from rethink.errors import UserError
+from rethink.files import is_there
 from rethink.runs import analysis_display
 from rethink.runs.analysis import FinishedAnalysis, analyses_folder
 from rethink.runs.run import Run, runs_folder
@@ -53,7 +54,7 @@ def main(args: list[str]) -> None:
     parser.add_argument("--json", action="store_true", help="print the record, or all records, as JSON")
     options = parser.parse_args(args)
     root = runs_folder(options.runs)
-    analyses = sorted(path.parent for path in analyses_folder(root).glob("*/record.json"))
+    analyses = sorted(folder for folder in analyses_folder(root).glob("*") if is_there(folder / "record.json"))
     if options.analyses and not options.words:
         report_damage(analysis_display.show_all(analyses))
         return
@@ -96,7 +97,7 @@ def _is_run(word: str, root: Path) -> bool:
 
 def is_run(folder: Path) -> bool:
     """Whether this is the folder of a run, finished or begun."""
-    return (folder / "config.yaml").is_file() or is_finished(folder)
+    return is_there(folder / "config.yaml") or is_finished(folder)
 
 
 def find(name: str, root: Path) -> Path:
@@ -122,7 +123,7 @@ def _folders(root: Path) -> list[Path]:
     for folder in os.listdir(root) if root.is_dir() else []:
         for name in ("record.json", "config.yaml"):
             with suppress(OSError):
-                changed[folder] = os.stat(f"{root}/{folder}/{name}").st_mtime
+                changed[folder] = os.lstat(f"{root}/{folder}/{name}").st_mtime
                 break
     return [root / name for name in sorted(changed, key=lambda name: (-changed[name], name))]
 

@@ -20,6 +20,7 @@ from typing import Self
 
 from rethink.cluster.owner import Owner
 from rethink.errors import UserError
+from rethink.files import without_waiting
 
 NAME = "lease.json"
 RENEWED_EVERY = 15.0
@@ -158,7 +159,7 @@ class _Lease:
     def read(cls, path: Path, place: int) -> Self | None:
         """None where there is no lease; a damaged one is of an unknown owner."""
         try:
-            with path.open("rb") as file:
+            with open(path, "rb", opener=without_waiting) as file:
                 content, modified = file.read(), os.fstat(file.fileno()).st_mtime
         except FileNotFoundError:
             return None

@@ -10,6 +10,7 @@ from typing import Any, Self
 import yaml
 
 from rethink.errors import UserError
+from rethink.files import is_there, read_text
 from rethink.runs.reading import read_columns
 from rethink.runs.run import Run
 
@@ -36,13 +37,13 @@ class LocalRun:
         Raises:
             UserError: A file is damaged; the message has the remedy.
         """
-        if (folder / "record.json").is_file():
+        if is_there(folder / "record.json"):
             run = Run.open(folder)
             settings = run.record.get("config") or _config(folder) or _settings_of(run.record)
             return cls(folder, run.run_id, settings, _rows(run.history), run.record)
         history = folder / "history.csv"
         try:
-            rows = _rows(read_columns(history)) if history.is_file() else []
+            rows = _rows(read_columns(history)) if is_there(history) else []
         except ValueError as error:
             raise UserError(f"{history} is damaged ({error}). Go on with the run: it writes the file anew.") from error
         settings = _config(folder)
@@ -83,10 +84,10 @@ def _rows(columns: Mapping[str, list[float | None]]) -> list[Row]:
 
 def _config(folder: Path) -> dict[str, Any] | None:
     path = folder / "config.yaml"
-    if not path.is_file():
+    if not is_there(path):
         return None
     try:
-        options = dict(yaml.safe_load(path.read_text()))
+        options = dict(yaml.safe_load(read_text(path)))
     except (TypeError, ValueError, yaml.YAMLError) as error:
         raise UserError(f"{path} is damaged ({error}). Delete the folder, and repeat the run.") from error
     return {name: value for name, value in options.items() if name not in ("config", "force")}

@@ -9,7 +9,8 @@ from typing import Literal, Self
 
 from filelock import FileLock, Timeout
 
-from rethink.files import write_text
+from rethink.errors import UserError
+from rethink.files import read_text, write_text
 
 Mode = Literal["online", "offline"]
 
@@ -43,9 +44,9 @@ class MirrorState:
     def read(cls, folder: Path, mode: Mode) -> Self | None:
         """The last mirror of a folder. A damaged file counts as none: then W&B is asked."""
         try:
-            content = json.loads((folder / "wandb-pushed.json").read_text())[mode]
+            content = json.loads(read_text(folder / "wandb-pushed.json"))[mode]
             return cls(**content | {"tags": tuple(content.get("tags", ()))})
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, UserError, ValueError, KeyError, TypeError):
             return None
 
     def write(self, folder: Path, mode: Mode) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from torch import Tensor, nn
 
 from rethink.errors import UserError
+from rethink.files import is_there
 from rethink.runs.run import runs_folder
 from rethink.runs.weights import final_weights
 from rethink.training.checkpoints import read_checkpoint
@@ -16,7 +17,7 @@ def take_over(network: nn.Module, run_id: str) -> None:
     The last layer is what turns features into the classes of one set of labels (Maennel et al. 2020 draw it anew too).
     """
     file = final_weights(runs_folder() / run_id)
-    if not file.is_file():
+    if not is_there(file):
         raise UserError(
             f"--model.weights_from {run_id}: there is no {file}. `rethink show` lists the finished runs; "
             "the run has to be finished first, by `rethink fit` with its options or by the sweep that it is of."

@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from rethink.errors import UserError
+from rethink.files import read_text
 from rethink.report import artefacts
 from rethink.report.results import Results
 from rethink.runs.analysis import analyses_folder
@@ -87,8 +88,8 @@ def _records() -> tuple[Path, Path]:
 
 def _published(folder: Path) -> set[str]:
     try:
-        return set(json.loads((folder / "provenance.json").read_text()))
-    except (OSError, ValueError):  # nothing is published, or nothing that can be read
+        return set(json.loads(read_text(folder / "provenance.json")))
+    except (OSError, UserError, ValueError):  # nothing is published, or nothing that can be read
         return set()
 
 

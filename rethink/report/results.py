@@ -1,6 +1,5 @@
 """What there is of an experiment: its finished runs and analyses, the rows of its figures, and what is missing."""
 
-import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from rethink.errors import UserError
+from rethink.files import is_there
 from rethink.report.estimates import Tolerance
 from rethink.report.figures import Chart
 from rethink.report.page import Artefact
@@ -194,7 +194,7 @@ def _histories(planned: Sequence[PlannedRun]) -> dict[str, Columns]:
     histories = {}
     for run in planned:
         file = run.folder / "history.csv"
-        with suppress(OSError, ValueError):  # a run that cannot be read is not drawn
+        with suppress(OSError, UserError, ValueError):  # a run that cannot be read is not drawn
             if not run.done and file.is_file() and (history := read_columns(file)).get("epoch"):
                 histories[run.run_id] = history
     return histories
@@ -204,7 +204,7 @@ def _read(planned: Sequence[Job], open_record: Callable[[Path], _Record], proble
     """The records that there are; a line for each that cannot be read."""
     records = []
     for job in planned:
-        if os.path.exists(job.folder / "record.json"):  # Path.exists raises where we may not look
+        if is_there(job.folder / "record.json"):
             try:
                 records.append(open_record(job.folder))
             except UserError as error:

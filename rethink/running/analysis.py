@@ -20,7 +20,7 @@ from rethink.cluster.lease import Lease
 from rethink.cluster.preemption import received, requeued
 from rethink.discovery import resolve
 from rethink.errors import UserError, did_you_mean
-from rethink.files import files_digest, write_archive, write_json
+from rethink.files import files_digest, is_there, write_archive, write_json
 from rethink.running.messages import Parser, root_cause
 from rethink.running.wings import find_analyses
 from rethink.runs.analysis import ARRAYS, analyses_folder
@@ -45,7 +45,7 @@ def main(args: list[str]) -> None:
         return
     kind, options, force = parse(args)
     folder = analyses_folder() / analysis_id(kind, options)
-    if (folder / "record.json").exists() and not force:
+    if is_there(folder / "record.json") and not force:
         print("This was done before; --force computes it anew.")
         show(folder)
         return

@@ -11,7 +11,7 @@ from rethink.callbacks.checkpoint import RunCheckpoint
 from rethink.callbacks.history import History
 from rethink.callbacks.record import Record
 from rethink.errors import UserError
-from rethink.files import write_text
+from rethink.files import is_there, write_text
 from rethink.running import loggers
 from rethink.running.arguments import RunCLI
 from rethink.running.identification import IdentifiedRun, identified
@@ -67,7 +67,7 @@ def _with_weights(cli: RunCLI, run: IdentifiedRun) -> dict[str, Any]:
     """The arguments of the trainer's method, with the run's final weights unless a checkpoint is given."""
     arguments = cli.method_arguments()
     weights = arguments.get("ckpt_path") or final_weights(run.folder)
-    if not Path(weights).is_file():
+    if not is_there(Path(weights)):
         raise UserError(
             f"there are no weights at {weights}. Train the run first (`rethink fit` with the same "
             "options), or name a file with --ckpt_path."

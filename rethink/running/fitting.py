@@ -15,7 +15,7 @@ from rethink.callbacks.record import Record
 from rethink.cluster import preemption, slurm
 from rethink.cluster.lease import Lease
 from rethink.errors import UserError
-from rethink.files import Damaged, read_archive, write_text
+from rethink.files import Damaged, is_there, read_archive, write_text
 from rethink.models import Classifier
 from rethink.running import loggers
 from rethink.running.arguments import RunCLI
@@ -54,7 +54,7 @@ def fit(cli: RunCLI) -> None:
 def _is_finished(cli: RunCLI, run: IdentifiedRun) -> bool:
     """Whether there is nothing left to do, which it says."""
     options = cli.options
-    if options.force or not (run.folder / "record.json").exists():
+    if options.force or not is_there(run.folder / "record.json"):
         return False
     finished = Run.open(run.folder)
     if finished.changed_code:

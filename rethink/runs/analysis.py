@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from rethink.errors import UserError
-from rethink.files import read_archive
+from rethink.files import is_there, read_archive
 from rethink.runs.reading import damaged, read_record, with_remedy
 from rethink.runs.run import runs_folder
 
@@ -44,8 +44,8 @@ class FinishedAnalysis:
         try:
             with with_remedy(_REMEDY):
                 record = read_record(path, _REQUIRED)
-                if arrays.exists() and not zipfile.is_zipfile(arrays):  # cut off; to read all of it would take NumPy
-                    raise damaged(arrays, "no whole file of arrays")
+                if is_there(arrays) and ARRAYS not in (record.get("files") or {}):  # which has verified it
+                    read_archive(arrays)
         except FileNotFoundError:
             raise UserError(f"{path}: no record.json, so this analysis has not finished.") from None
         return cls(path, record)
@@ -92,7 +92,7 @@ class FinishedAnalysis:
         import numpy as np  # here, so that the list of runs starts at once
 
         file = self.path / ARRAYS
-        if not file.exists():
+        if not is_there(file):
             return {}
         with with_remedy(_REMEDY):
             try:

@@ -34,6 +34,8 @@ _INERT = {
     *("best_test_accuracy", "label_corruption", "history", "record", "progress", "checkpoint"),
 }
 _SET_BY_THE_RUN = {"seed", "image_shape", "num_classes"}  # links: the seed counts once, the rest follows from the data
+_RANDOMIZATION = "rethink.randomization.randomization.Randomization"
+"""By name: this room does not know that one."""
 _TRUE = {"class_path": "rethink.randomization.TrueLabels"}
 _INERT_DATA = {"root", "steps_per_call", "randomization", "seed", "resident", "workers", "checksums"}
 
@@ -116,10 +118,10 @@ def _described(value: Any) -> Any:
 
 def _randomization(spec: Config) -> list[Any]:
     chosen = _chosen(spec["class_path"], spec.get("init_args") or {}, set())
-    canonical = getattr(_class(spec["class_path"]), "canonical", None)
-    if canonical is None:
-        raise UserError(f"{spec['class_path']!r} is no randomization.")
-    name, arguments = canonical(chosen)
+    kind: Any = _class(spec["class_path"])
+    if _RANDOMIZATION not in [f"{base.__module__}.{base.__qualname__}" for base in kind.__mro__]:
+        raise UserError(f"{spec['class_path']!r} is no Randomization.")
+    name, arguments = kind.canonical(chosen)
     return [_name(spec["class_path"]) if name == spec["class_path"].rpartition(".")[2] else name, arguments]
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rethink.errors import UserError
-from rethink.files import Damaged, verify_files, write_bytes, write_text
+from rethink.files import Damaged, is_there, read_bytes, read_text, verify_files, write_bytes, write_text
 from rethink.runs.analysis import ARRAYS, FinishedAnalysis
 from rethink.runs.reading import with_remedy
 from rethink.runs.run import Run
@@ -22,11 +22,9 @@ def copy_record(source: Path, target: Path) -> Path:
     """Copies what a report reads from the folder of a run or an analysis to another; returns that."""
     for name in _FILES:
         try:
-            content = (source / name).read_bytes()
+            content = read_bytes(source / name)
         except FileNotFoundError:  # a run has no arrays, an analysis neither configuration nor history
             continue
-        except OSError as error:
-            raise UserError(f"{source / name}: cannot be read ({error.strerror}).") from error
         write_bytes(target / name, content, durable=False)
     return target
 
@@ -34,15 +32,13 @@ def copy_record(source: Path, target: Path) -> Path:
 def find_records(root: Path) -> Iterator[Path]:
     """The folder of every finished run and analysis under `root`, relative to it."""
     for pattern in ("*", "analyses/*"):
-        yield from sorted(path.parent.relative_to(root) for path in root.glob(f"{pattern}/{_RECORD}"))
+        yield from sorted(path.relative_to(root) for path in root.glob(pattern) if is_there(path / _RECORD))
 
 
 def write_sums(root: Path) -> None:
     """Notes the digest of every file of the records under `root`."""
-    files = [
-        root / record / name for record in find_records(root) for name in _FILES if (root / record / name).exists()
-    ]
-    lines = [f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.relative_to(root).as_posix()}" for file in files]
+    files = [root / record / name for record in find_records(root) for name in _FILES if is_there(root / record / name)]
+    lines = [f"{hashlib.sha256(read_bytes(file)).hexdigest()}  {file.relative_to(root).as_posix()}" for file in files]
     write_text(root / SUMS, "\n".join(sorted(lines, key=lambda line: line[66:])) + "\n")
 
 
@@ -54,9 +50,9 @@ def verify_record(root: Path, record: Path) -> None:
     """
     remedy = "Take it from the repository again: git checkout -- " + str(root)
     try:
-        lines = (root / SUMS).read_text().splitlines()
+        lines = read_text(root / SUMS).splitlines()
         sums = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, UserError) as error:
         raise Damaged(f"{root / SUMS}: cannot be read ({error}). {remedy}") from error
     prefix = f"{record.as_posix()}/"
     digests = {name.removeprefix(prefix): digest for name, digest in sums.items() if name.startswith(prefix)}

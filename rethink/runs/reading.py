@@ -1,13 +1,14 @@
 """Reading what a finished run or analysis left: verified, and where it is damaged, with what to do."""
 
 import csv
+import io
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from rethink.errors import UserError
-from rethink.files import Damaged, read_json, verify_files
+from rethink.files import Damaged, read_json, read_text, verify_files
 
 FORMAT = 2  # of record.json; a higher number was written by a newer rethink
 _UNSEALED = (1,)  # formats that are read too, and carry no digest
@@ -61,15 +62,14 @@ def read_record(folder: Path, required: Mapping[str, type]) -> dict[str, Any]:
 
 def read_columns(path: Path) -> Columns:
     """A CSV of numbers with a header line as columns; an empty cell is None."""
-    with path.open(newline="") as file:
-        rows = csv.reader(file)
-        header = next(rows, [])
-        columns: Columns = {name: [] for name in header}
-        for row in rows:
-            if len(row) != len(header):
-                raise ValueError(f"line {rows.line_num} has {len(row)} cells, the header {len(header)}")
-            for name, cell in zip(header, row, strict=True):
-                columns[name].append(float(cell) if cell else None)
+    rows = csv.reader(io.StringIO(read_text(path), newline=""))
+    header = next(rows, [])
+    columns: Columns = {name: [] for name in header}
+    for row in rows:
+        if len(row) != len(header):
+            raise ValueError(f"line {rows.line_num} has {len(row)} cells, the header {len(header)}")
+        for name, cell in zip(header, row, strict=True):
+            columns[name].append(float(cell) if cell else None)
     return columns
 
 
@@ -79,9 +79,7 @@ def read_history(file: Path) -> Columns:
         columns = read_columns(file)
     except FileNotFoundError:
         raise damaged(file, "missing beside a record.json") from None
-    except OSError as error:
-        raise UserError(f"{file}: cannot be read ({error.strerror}).") from error
-    except (ValueError, csv.Error) as error:  # also UnicodeDecodeError
+    except (ValueError, csv.Error) as error:
         raise damaged(file, str(error)) from error
     if missing := {"epoch", "step"} - set(columns):
         raise damaged(file, f"no column {' and '.join(sorted(missing))}")

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from rethink.errors import UserError
-from rethink.files import write_text
+from rethink.files import read_text, write_text
 from rethink.models.names import architecture
 from rethink.runs.code import changed
 from rethink.runs.identity import digest, identity, resolved
@@ -226,8 +226,8 @@ def recorded_identity(record: dict[str, Any]) -> dict[str, Any]:
         return dict(record["identity"])
     run_id, cache = str(record["run_id"]), runs_folder() / ".identities.json"
     kept: dict[str, dict[str, Any]] = {}
-    with suppress(OSError, ValueError):  # none yet, or cut off
-        kept = json.loads(cache.read_text())
+    with suppress(OSError, ValueError, UserError):  # none yet, or cut off
+        kept = json.loads(read_text(cache))
     if run_id in kept and digest(kept[run_id]) == run_id:
         return kept[run_id]
     if "model" not in (record.get("config") or {}):  # trained from Python
@@ -241,8 +241,8 @@ def recorded_identity(record: dict[str, Any]) -> dict[str, Any]:
         }
     try:
         kept[run_id] = identity(record["config"])
-    except (KeyError, TypeError, ImportError, AttributeError) as error:
-        raise UserError(f"run {run_id}: its configuration cannot be read here ({error}).") from error
+    except (UserError, KeyError, TypeError, ImportError, AttributeError) as error:
+        raise UserError(f"record.json of run {run_id}: its configuration cannot be read here ({error}).") from error
     if cache.parent.is_dir():
         with suppress(UserError):  # whoever may not write here waits again
             write_text(cache, json.dumps(kept), durable=False)

@@ -10,8 +10,9 @@ from typing import Any, Self
 import yaml
 
 from rethink.errors import UserError
+from rethink.files import is_there, read_bytes, read_text
 from rethink.runs.identity import resolved
-from rethink.runs.reading import Columns, read_columns
+from rethink.runs.reading import Columns, read_columns, with_remedy
 from rethink.runs.run import CUT_SHORT_RECORD, Run, recorded_identity
 from rethink.runs.setting import Setting
 
@@ -41,12 +42,13 @@ class Summary:
         """
         try:
             if not is_finished(folder):
-                config = dict(yaml.load((folder / "config.yaml").read_text(), _LOADER))
+                with with_remedy("Delete the folder, and repeat the run."):
+                    config = dict(yaml.load(read_text(folder / "config.yaml"), _LOADER))
                 return cls(folder, None, config)
             if verified:
                 record = Run.open(folder, history=False).record
             else:
-                record = dict(json.loads((folder / "record.json").read_bytes()))
+                record = dict(json.loads(read_bytes(folder / "record.json")))
             return cls(folder, record, record.get("config") or {})
         except (OSError, TypeError, ValueError, yaml.YAMLError) as error:
             name = "record.json" if is_finished(folder) else "config.yaml"
@@ -73,14 +75,15 @@ class Summary:
         """The outcome; of a finished run also `finished`."""
         if self.record is not None:
             return str(self.record["outcome"]), "finished"
-        return ("cut short" if (self.folder / CUT_SHORT_RECORD).is_file() else "unfinished",)
+        return ("cut short" if is_there(self.folder / CUT_SHORT_RECORD) else "unfinished",)
 
     @cached_property
     def history(self) -> Columns:
         """Of an unfinished run as far as it is. Raises UserError where it is damaged."""
         file = self.folder / "history.csv"
         try:
-            return read_columns(file) if file.is_file() else {}
+            with with_remedy("Delete the folder, and repeat the run."):
+                return read_columns(file) if is_there(file) else {}
         except (OSError, ValueError) as error:
             raise UserError(f"{file}: damaged ({error}). Delete the folder, and repeat the run.") from error
 
@@ -139,8 +142,8 @@ class Summary:
 
 
 def is_finished(folder: Path) -> bool:
-    """Whether it has a record."""
-    return (folder / "record.json").is_file()
+    """Whether it has a record, be it damaged."""
+    return is_there(folder / "record.json")
 
 
 def percent(value: float | None) -> str:

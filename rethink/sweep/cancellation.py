@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from rethink.cluster.lease import holder
-from rethink.files import write_text
+from rethink.errors import UserError
+from rethink.files import read_text, write_text
 from rethink.runs.run import runs_folder
 from rethink.sweep import slurm_array
 from rethink.sweep.jobs import Job
@@ -41,8 +42,8 @@ def _path(run: Job) -> Path:
 
 def _read(run: Job) -> str:
     try:
-        return _path(run).read_text()
-    except OSError:
+        return read_text(_path(run))
+    except (OSError, UserError):
         return ""
 
 

@@ -16,6 +16,7 @@ from typing import Literal, TextIO
 from rethink.cluster.lease import RENEWED_EVERY, STALE_AFTER, Busy, holder
 from rethink.cluster.preemption import EXIT_CODE, Preempted, signals_noted
 from rethink.errors import UserError, explained
+from rethink.files import read_bytes, without_waiting
 from rethink.runs.analysis import analyses_folder
 from rethink.runs.run import runs_folder
 from rethink.sweep.failure import forget_failure, reported_in, write_failure
@@ -43,7 +44,7 @@ def run_job(words: Sequence[str], folder: Path, devices: int = 1) -> Outcome:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         forget_failure(folder)
-        with (folder / _LOG).open("a") as log:
+        with open(folder / _LOG, "a", opener=without_waiting) as log:
             print(f"$ rethink {shlex.join(words)}", file=log, flush=True)
             outcome = _in_process(words, folder, log) if devices == 1 else _distributed(words, folder, devices, log)
     except OSError as error:
@@ -72,8 +73,8 @@ def run_line(file: Path, number: int) -> Outcome:
         UserError: There is no such file, or no such line, or it is another command.
     """
     try:
-        lines = file.read_text().splitlines()
-    except OSError as error:
+        lines = read_bytes(file).decode().splitlines()
+    except FileNotFoundError as error:
         raise UserError(f"{file}: {error.strerror}") from None
     except UnicodeDecodeError:
         raise UserError(f"{file} is no list of commands: it is not text in UTF-8.") from None

@@ -4,7 +4,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from rethink.errors import UserError
-from rethink.files import write_text
+from rethink.files import read_bytes, write_text
 
 _NAME = "failure.txt"
 
@@ -23,11 +23,11 @@ def reported_in(folder: Path) -> str:
 def read_failure(folder: Path) -> str | None:
     """The message of a run that failed, None of one that did not."""
     try:
-        return (folder / _NAME).read_text(errors="replace").partition("\n")[0]
+        return read_bytes(folder / _NAME).decode(errors="replace").partition("\n")[0]
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except OSError as error:
-        return f"cannot read {folder}: {error.strerror}"
+    except UserError as error:
+        return str(error)
 
 
 def forget_failure(folder: Path) -> None:

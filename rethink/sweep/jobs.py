@@ -1,6 +1,5 @@
 """What a sweep has done once, and whether it is done: a run, or an analysis of data or of runs."""
 
-import os
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,7 +7,7 @@ from typing import Literal
 
 from rethink.cluster.lease import holder
 from rethink.errors import UserError
-from rethink.files import Damaged
+from rethink.files import Damaged, is_there
 from rethink.runs.analysis import FinishedAnalysis, analyses_folder
 from rethink.runs.run import Run, runs_folder
 from rethink.runs.setting import Setting
@@ -151,7 +150,7 @@ class PlannedRun(Job):
             return False
 
     def _begun(self) -> bool:
-        return (self.folder / "config.yaml").exists()
+        return is_there(self.folder / "config.yaml")
 
     def _open(self) -> Run:
         return Run.open(self.folder)
@@ -199,4 +198,4 @@ class PlannedAnalysis(Job):
 
 
 def _has_record(folder: Path) -> bool:
-    return os.path.exists(folder / "record.json")  # Path.exists raises where we may not look
+    return is_there(folder / "record.json")

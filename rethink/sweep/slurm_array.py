@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from rethink.errors import UserError
-from rethink.files import write_text
+from rethink.files import read_text, write_text
 from rethink.runs.run import runs_folder
 from rethink.sweep import execution
 from rethink.sweep.jobs import Job, PlannedRun
@@ -192,8 +192,8 @@ def log_of(folder: Path) -> str | None:
 def _job_of(folder: Path) -> tuple[str, str]:
     """Number and name."""
     try:
-        number, _, name = (folder / _JOB).read_text().strip().partition(" ")
-    except OSError:
+        number, _, name = read_text(folder / _JOB).strip().partition(" ")
+    except (OSError, UserError):
         return "", ""
     return number, name
 

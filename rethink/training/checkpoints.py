@@ -71,7 +71,7 @@ def find_checkpoint(folder: Path) -> Path | None:
             archive = _archive(path)
             _unpacked(path, archive, TRAINING, "meta")
         except UserError as error:
-            if not (isinstance(error, Damaged) or path.is_dir()):
+            if not isinstance(error, Damaged):
                 raise UserError(f"{error} Give permission; then the same command goes on.") from error
             print(f"{error} It is passed over.", flush=True)
             damaged.append(path)

@@ -12,17 +12,15 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported
 
 import torch
 
-from torture import outcome, references, trials
+from torture import outcome, references, trials, warming
 
 
 def main() -> None:
     """Runs it."""
     options = _options()
     torch.set_num_threads(1)
-    import rethink.running.analysis
-    import rethink.running.command  # noqa: F401  (before the forks, which then cost next to nothing)
-
     os.chdir(references.REPOSITORY)
+    warming.warm()
     references.forget_other_code()
     numbers = options.trial or range(options.trials)
     wanted = [(number, trials.kind_of(number)) for number in numbers]

@@ -141,7 +141,7 @@ def _end_group(leader: int, at_once: bool) -> bool:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(leader, signal.SIGKILL)
         with contextlib.suppress(ChildProcessError):
-            while os.waitpid(-1, os.WNOHANG)[0]:
+            while os.waitpid(-leader, os.WNOHANG)[0]:  # no other child of ours, such as a second sweep
                 pass
         try:
             os.killpg(leader, 0)

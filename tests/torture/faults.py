@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -116,6 +117,10 @@ _VALUES = {
 }
 _PLACE: dict[str, Callable[[Path], object]] = {
     "replaced by a folder": lambda path: (path.unlink(), path.mkdir()),
+    "replaced by a pipe": lambda path: (path.unlink(), os.mkfifo(path)),
+    "replaced by a socket": lambda path: (path.unlink(), os.mknod(path, 0o666 | stat.S_IFSOCK)),
+    "replaced by a link to nothing": lambda path: (path.unlink(), path.symlink_to("nothing")),
+    "replaced by links in a circle": lambda path: (path.unlink(), path.symlink_to(path.name)),
     "missing": Path.unlink,
     "no permission": lambda path: path.chmod(0),
 }

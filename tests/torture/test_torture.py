@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from torture import damage, faults, outcome, references, settings, trials
+from torture import damage, faults, outcome, references, settings, trials, warming
 from torture.commands import Ended
 from torture.damage import Scene
 from torture.kills import killed
@@ -93,10 +93,8 @@ def test_the_settings_have_every_value_of_every_dimension():
 
 @pytest.fixture
 def imported(monkeypatch, tmp_path):
-    """torch and Lightning before the forks, and references of their own: those of a mutant are nobody else's."""
-    import rethink.running.analysis
-    import rethink.running.command  # noqa: F401
-
+    """All imports before the forks, and references of their own: those of a mutant are nobody else's."""
+    warming.warm()
     monkeypatch.setattr(references, "_KEPT", tmp_path / "kept")
 
 
