@@ -5,6 +5,7 @@ it as the archive's comment, which every reader of zip files passes over. Text f
 them (`files_digest`). A writer that is killed leaves the last good file in its place.
 """
 
+import errno
 import hashlib
 import io
 import json
@@ -116,11 +117,13 @@ def read_bytes(path: Path) -> bytes:
         if (kind := _other_kind(path)) is not None:
             raise Damaged(f"{path}: damaged ({kind} stands in its place).")
         return path.read_bytes()
-    except (FileNotFoundError, NotADirectoryError):
+    except FileNotFoundError:
         if path.is_symlink():
             raise Damaged(f"{path}: damaged (a link to nothing stands in its place).") from None
         raise
     except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise Damaged(f"{path}: damaged (links in a circle stand in its place).") from error
         raise UserError(f"{path}: cannot be read ({error.strerror}).") from error
     except ValueError as error:  # a NUL in the name
         raise UserError(f"{str(path)!r}: cannot be read ({error}).") from error

@@ -6,6 +6,7 @@ never moved or overwritten, since whoever does that may hit the lease of somebod
 a file whose name follows from its content, which only one process can make. The last of this chain holds the run.
 """
 
+import errno
 import hashlib
 import json
 import os
@@ -162,6 +163,8 @@ class _Lease:
             with open(path, "rb", opener=without_waiting) as file:
                 content, modified = file.read(), os.fstat(file.fileno()).st_mtime
         except FileNotFoundError:
+            if path.is_symlink():  # no lease, and nothing can be put there
+                raise OSError(errno.EEXIST, "a link to nothing stands in its place", str(path)) from None
             return None
         try:
             owner = Owner(**json.loads(content))
