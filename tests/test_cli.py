@@ -4,6 +4,7 @@ import pytest
 import yaml
 
 from rethink.cli import main
+from rethink.running.identification import identify
 from rethink.runs.run import Run
 
 TINY = [
@@ -155,3 +156,17 @@ def test_tensorboard_logger_writes_into_the_run_or_says_what_is_missing(fit, run
         assert not list(runs.glob("*"))
     else:
         assert list(fit(*options).path.glob("lightning_logs/version_0/events*"))
+
+
+@pytest.mark.parametrize(
+    ("option", "recipe"),
+    [
+        ("model.recipe.average", ["--model.recipe", "SGD", "--model.recipe.learning_rate", "0.1"]),
+        ("model.recipe.rate_batch", ["--model.recipe", "SGD", "--model.recipe.learning_rate", "0.1"]),
+        ("data.train_size", []),
+    ],
+)
+def test_null_is_taken_where_it_is_the_default(option, recipe):
+    """What a file sets can be unset on the command line, in a class within a class too."""
+    words = ["fit", "--config", "configs/base.yaml", "--model", "MLP", "--data", "Synthetic", *recipe]
+    assert identify([*words, f"--{option}", "null"])[0] == identify(words)[0]

@@ -66,8 +66,9 @@ class Parser(LightningArgumentParser):
 
     def parse_args(self, args: Any = None, *more: Any, **kwargs: Any) -> Any:
         """Parses a command line, whose configs are files of options that can be read."""
-        if not self.exit_on_error:  # a parser within a parser
-            return super().parse_args(args, *more, **kwargs)
+        if not self.exit_on_error:  # a parser within a parser, which is handed a null as the text None
+            nulls = [re.sub("=None$", "=null", argument) for argument in args or ()]
+            return super().parse_args(nulls, *more, **kwargs)
         self.written = WrittenOptions.read([*(args or ())])
         config = super().parse_args(args, *more, **kwargs)
         refuse_values(config.get(config.get("subcommand") or "", config), self.written)
