@@ -16,6 +16,7 @@ import struct
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -33,9 +34,6 @@ _LEFTOVER_AFTER = 600.0  # seconds after which a partial file is that of a kille
 
 class Damaged(UserError):
     """A file is not what was written: cut off, changed, or not there."""
-
-
-# Writing.
 
 
 def write_atomically(
@@ -97,11 +95,8 @@ def write_archive(path: Path, save: Callable[[IO[bytes]], object]) -> None:
     write_bytes(path, sealed(buffer.getvalue()))
 
 
-# Reading.
-
-
 def is_there(path: Path) -> bool:
-    """Whether anything stands in the place of a file: one, or a folder, a pipe, a link to nothing, which are damage."""
+    """Whether anything stands in a file's place: the file, or a folder, a pipe, a link to nothing, which are damage."""
     return os.path.lexists(path)
 
 
@@ -114,16 +109,14 @@ def read_bytes(path: Path) -> bytes:
         Damaged: What stands there is no file.
     """
     try:
-        if (kind := _other_kind(path)) is not None:
-            raise Damaged(f"{path}: damaged ({kind} stands in its place).")
-        return path.read_bytes()
-    except FileNotFoundError:
-        if path.is_symlink():
-            raise Damaged(f"{path}: damaged (a link to nothing stands in its place).") from None
-        raise
+        if (kind := _other_kind(path)) is None:
+            return path.read_bytes()
+        raise Damaged(f"{path}: damaged (this is {kind}, and no file).")
     except OSError as error:
-        if error.errno == errno.ELOOP:
-            raise Damaged(f"{path}: damaged (links in a circle stand in its place).") from error
+        if isinstance(error, FileNotFoundError) and not path.is_symlink():
+            raise
+        if isinstance(error, FileNotFoundError) or error.errno == errno.ELOOP:
+            raise Damaged(f"{path}: damaged (this is a link that leads to nothing).") from error
         raise UserError(f"{path}: cannot be read ({error.strerror}).") from error
     except ValueError as error:  # a NUL in the name
         raise UserError(f"{str(path)!r}: cannot be read ({error}).") from error
@@ -137,17 +130,17 @@ def read_text(path: Path) -> str:
         raise Damaged(f"{path}: damaged ({error}).") from error
 
 
-def _other_kind(path: Path) -> str | None:
-    """What stands in the place of a file: to open a pipe would wait for ever. A shell's `<(...)` is a pipe in /dev."""
-    mode = os.stat(path).st_mode
-    if stat.S_ISREG(mode) or (stat.S_ISFIFO(mode) and path.parts[:2] in (("/", "dev"), ("/", "proc"))):
-        return None
-    return "a folder" if stat.S_ISDIR(mode) else "a pipe, a socket or a device"
-
-
 def without_waiting(path: str, flags: int) -> int:
     """An opener for `open`, which gives an error where a pipe without another end stands in the place of a file."""
     return os.open(path, flags | getattr(os, "O_NONBLOCK", 0), 0o666)
+
+
+def _other_kind(path: Path) -> str | None:
+    """What stands in the place of a file: to open a pipe would wait for ever. A shell's `<(...)` is a pipe in /dev."""
+    mode = os.stat(path).st_mode
+    if stat.S_ISREG(mode) or (stat.S_ISFIFO(mode) and path.parts[:2] == ("/", "dev")):
+        return None
+    return "a folder" if stat.S_ISDIR(mode) else "a pipe, a socket or a device"
 
 
 def read_json(path: Path, *, unsealed_formats: Iterable[int] = ()) -> dict[str, Any]:
@@ -158,13 +151,10 @@ def read_json(path: Path, *, unsealed_formats: Iterable[int] = ()) -> dict[str, 
         unsealed_formats: Values of its key `format` with which it needs no digest, since an older rethink wrote it.
 
     Raises:
-        FileNotFoundError: It is not there.
-        UserError: It cannot be read.
-        Damaged: It is no JSON object, or not the one that was written.
+        Damaged: It is no JSON object, or not the one that was written. Also what `read_bytes` raises.
     """
-    content = read_bytes(path)
     try:
-        loaded = json.loads(content)
+        loaded = json.loads(read_bytes(path))
     except (ValueError, RecursionError) as error:  # also UnicodeDecodeError
         raise Damaged(f"{path}: damaged ({error}).") from error
     if not isinstance(loaded, dict):
@@ -181,8 +171,7 @@ def read_yaml(path: Path) -> Any:
     """What a YAML file says; None where it is empty.
 
     Raises:
-        FileNotFoundError: It is not there.
-        UserError: It cannot be read, or is no YAML in UTF-8, or is nested or repeated beyond all measure.
+        UserError: It is no YAML in UTF-8, or is nested or repeated beyond all measure. Also what `read_bytes` raises.
     """
     import yaml  # here: what reads no YAML need not wait for it
 
@@ -198,10 +187,9 @@ def read_yaml(path: Path) -> Any:
         where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         reason = problem or str(error).partition("\n")[0]
         raise UserError(f"{path}{where}: this is not YAML ({reason}).") from None
-    except RecursionError:
-        raise UserError(f"{path}: this is not YAML of options (nested too deeply, or within itself).") from None
-    except ValueError as error:  # such as the date 2026-99-99
-        raise UserError(f"{path}: this is not YAML ({error}).") from None
+    except (RecursionError, ValueError) as error:  # nested within itself; a date such as 2026-99-99
+        reason = "nested too deeply, or within itself" if isinstance(error, RecursionError) else error
+        raise UserError(f"{path}: this is not YAML of options ({reason}).") from None
 
 
 def _size(content: Any, sizes: dict[int, int]) -> int:
@@ -218,9 +206,7 @@ def read_archive(path: Path) -> bytes:
     """A zip archive as bytes, verified whole: by its digest or, where it has no comment, by its own CRC sums.
 
     Raises:
-        FileNotFoundError: It is not there.
-        UserError: It cannot be read.
-        Damaged: It is not what was written.
+        Damaged: It is not what was written. Also what `read_bytes` raises.
     """
     content = read_bytes(path)
     if content[-22:-18] == _END and content[-2:] == b"\0\0":  # of an older rethink, or of stock Lightning
@@ -232,9 +218,6 @@ def read_archive(path: Path) -> bytes:
     if comment != _comment(unsealed[:-2]):
         raise Damaged(f"{path}: damaged (its content does not have the digest that it carries).")
     return content
-
-
-# Digests.
 
 
 def sealed(archive: bytes) -> bytes:
@@ -275,11 +258,10 @@ def verify_files(folder: Path, digests: dict[str, str]) -> None:
 
 def _check_sums(path: Path, content: bytes) -> None:
     try:
-        wrong = zipfile.ZipFile(io.BytesIO(content)).testzip()
+        if (wrong := zipfile.ZipFile(io.BytesIO(content)).testzip()) is not None:
+            raise ValueError(f"its part {wrong} does not have the sum that it carries")
     except Exception as error:  # zipfile raises what it likes
         raise Damaged(f"{path}: damaged ({error}).") from error
-    if wrong is not None:
-        raise Damaged(f"{path}: damaged (its part {wrong} does not have the sum that it carries).")
 
 
 def _comment(content: bytes) -> bytes:
@@ -289,10 +271,9 @@ def _comment(content: bytes) -> bytes:
 def _unwritable(path: Path, error: OSError, size: int | None) -> UserError:
     reason = error.strerror or str(error)
     needed = "" if size is None else f"{size / 2**20:,.1f} MiB are needed, "
-    try:
+    free = ""
+    with suppress(OSError):  # the folder has gone
         free = f" ({needed}{shutil.disk_usage(path.parent).free / 2**20:,.1f} MiB are free there)"
-    except OSError:  # the folder has gone
-        free = ""
     if isinstance(error, IsADirectoryError):
         return UserError(f"Cannot write {path}: a folder stands in its place. Move it away, and go on.")
     return UserError(f"Cannot write {path}: {reason}{free}. Make room or give permission, and go on.")
@@ -303,11 +284,9 @@ def _remove_leftovers(path: Path, partial: Path) -> None:
     now = partial.stat().st_mtime
     for leftover in path.parent.glob(f".{path.name}.*"):
         if leftover != partial:
-            try:
+            with suppress(OSError):  # another writer was quicker, or it is not ours
                 if now - leftover.stat().st_mtime > _LEFTOVER_AFTER:
                     leftover.unlink()
-            except OSError:  # another writer was quicker, or it is not ours
-                continue
 
 
 def _umask() -> int:

@@ -253,7 +253,7 @@ RandomLabels -> 'RandomLabels' is left over | --name value
 --config other/broken.yaml -> --config other/broken.yaml, line 3 | not YAML
 --config LONG -> --config aaa | too long
 --config '' -> --config (nothing)
---config configs -> --config configs | Is a directory
+--config configs -> --config configs: damaged (this is a folder
 --config other/value.yaml -> --model.dropout 1.5 in other/value.yaml
 --config -> --config: expected one argument
 --config utf16.yaml -> utf16.yaml | UTF-8

@@ -58,7 +58,7 @@ def replaced(request, tmp_path):
 def test_every_reader_names_it(read, replaced, tmp_path):
     path = replaced(tmp_path / "file")
     assert files.is_there(path)
-    with pytest.raises(Damaged, match=rf"{path}: damaged \(.* stands? in its place\)"):
+    with pytest.raises(Damaged, match=rf"{path}: damaged \(this is .*\)"):
         read(path)
 
 
