@@ -51,7 +51,6 @@ def main(args: list[str]) -> None:
             names = ", ".join(results.experiment.name for results in absent)
             raise UserError(f"{names}: nothing of it is done yet. Make them with {commands}.{problems}")
     else:
-        output.mkdir(parents=True, exist_ok=True)
         overview("Rethinking generalization, reproduced", made, absent).save(output / "index.html")
         print(f"{len(made)} of {len(chosen)} artefacts have runs. Open {output / 'index.html'}")
     report_damage(line for results in [*(results for _, results in made), *absent] for line in results.damaged)

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from rethink.errors import UserError
+from rethink.files import write_text
 from rethink.report.page import Artefact
 from rethink.report.provenance import provenance
 from rethink.report.results import Results
@@ -59,26 +59,23 @@ def write(artefact: Artefact, results: Results, folder: Path) -> None:
     """Writes an artefact's files; nothing in them but provenance.json differs between identical runs.
 
     Raises:
+        UserError: The disk does not take them.
         ValueError: Two figures or tables have one name, and the CSV of one would be written over that of the other.
     """
     names = Counter([*(chart.name for chart in artefact.charts), *(table.name for table in artefact.tables)])
     if twice := [name for name, number in names.items() if number > 1]:
         raise ValueError(f"{artefact.name}: more than one figure or table is called {', '.join(twice)}")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for chart in artefact.charts:
-            chart.save(folder)
-        for table in artefact.tables:
-            table.save(folder)
-        (folder / "README.md").write_text(_summary(artefact), encoding="utf-8")
-        if results.planned:
-            (folder / "runs.csv").write_text(runs_table(results.runs).to_csv(), encoding="utf-8")
-        if results.planned_analyses:
-            (folder / "analyses.csv").write_text(analyses_table(results.analyses).to_csv(), encoding="utf-8")
-        text = json.dumps(provenance(results.runs, results.analyses), indent=2, sort_keys=True) + "\n"
-        (folder / "provenance.json").write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"cannot write {error.filename or folder}: {error.strerror}.") from None
+    for chart in artefact.charts:
+        chart.save(folder)
+    for table in artefact.tables:
+        table.save(folder)
+    write_text(folder / "README.md", _summary(artefact), durable=False)
+    if results.planned:
+        write_text(folder / "runs.csv", runs_table(results.runs).to_csv(), durable=False)
+    if results.planned_analyses:
+        write_text(folder / "analyses.csv", analyses_table(results.analyses).to_csv(), durable=False)
+    text = json.dumps(provenance(results.runs, results.analyses), indent=2, sort_keys=True) + "\n"
+    write_text(folder / "provenance.json", text, durable=False)
 
 
 def _summary(artefact: Artefact) -> str:

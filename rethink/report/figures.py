@@ -22,6 +22,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from rethink.files import write_bytes, write_text
 from rethink.report.curves import UPWARDS, draw_curves, hatched
 from rethink.report.dots import draw_rows, height, hollow
 from rethink.report.panels import DERIVED, Panel, Series
@@ -39,12 +40,13 @@ class Chart:
 
     def save(self, folder: Path) -> None:
         """Write `name.png` (160 dpi, white), `name.svg` and, if it has any, its values as `name.csv` into `folder`."""
-        figure = draw(self.panels, self.columns)
+        figure, png = draw(self.panels, self.columns), io.BytesIO()
         with matplotlib.rc_context(_STYLE):
-            figure.savefig(folder / f"{self.name}.png", dpi=160, facecolor="white", metadata={"Software": None})
-        (folder / f"{self.name}.svg").write_text(_svg(figure, salt=self.name, face="white"), encoding="utf-8")
+            figure.savefig(png, format="png", dpi=160, facecolor="white", metadata={"Software": None})
+        write_bytes(folder / f"{self.name}.png", png.getvalue(), durable=False)
+        write_text(folder / f"{self.name}.svg", _svg(figure, salt=self.name, face="white"), durable=False)
         if not _only_pictures(self.panels):
-            (folder / f"{self.name}.csv").write_text(self.to_csv(), encoding="utf-8")
+            write_text(folder / f"{self.name}.csv", self.to_csv(), durable=False)
 
     @property
     def columns(self) -> int:

@@ -14,6 +14,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from rethink.files import write_text
 from rethink.report.figures import Chart, Drawing
 from rethink.report.tables import Table
 from rethink.report.verdicts import Verdict
@@ -51,7 +52,7 @@ class Page:
         return _template().render(page=self)
 
     def save(self, path: Path) -> None:
-        path.write_text(self.render(), encoding="utf-8")
+        write_text(path, self.render(), durable=False)
 
 
 @cache

@@ -2,13 +2,12 @@
 
 import json
 import re
-import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from rethink.errors import UserError
-from rethink.files import read_text
+from rethink.files import read_text, write_bytes, write_text
 from rethink.report import artefacts
 from rethink.report.results import Results
 from rethink.runs.analysis import analyses_folder
@@ -43,8 +42,7 @@ def publish(results: Results, force: bool = False) -> Iterator[str]:
         artefacts.write(artefacts.make(results), results, Path(made))
         _replace(folder, [path for path in sorted(Path(made).iterdir()) if path.suffix != ".png"])
     if Path("README.md").is_file():
-        text = Path("README.md").read_text(encoding="utf-8")
-        Path("README.md").write_text(quoting(text), encoding="utf-8")
+        write_text(Path("README.md"), quoting(read_text(Path("README.md"))))
     if lost := unrecorded(folder):
         raise UserError(f"{folder}: no record in {RECORDS} for {', '.join(sorted(lost))}. It cannot be published.")
     for path in _too_large([folder, *records]):
@@ -56,7 +54,7 @@ def quoting(page: str) -> str:
     """A page with its blocks `<!-- made by rethink publish from FILE -->` filled anew by the table in that file."""
 
     def filled(block: re.Match[str]) -> str:
-        table = [line for line in Path(block[2]).read_text(encoding="utf-8").splitlines() if line.startswith("|")]
+        table = [line for line in read_text(Path(block[2])).splitlines() if line.startswith("|")]
         return block[1] + "\n".join(table) + "\n" + block[3]
 
     return _QUOTED.sub(filled, page)
@@ -95,15 +93,11 @@ def _published(folder: Path) -> set[str]:
 
 def _replace(folder: Path, files: list[Path]) -> None:
     """These files and no others: no PNG, as the SVG says the same in fewer bytes, and nothing of an earlier version."""
-    try:
-        folder.mkdir(exist_ok=True)
-        for path in files:
-            shutil.copyfile(path, folder / path.name)
-        for path in folder.iterdir():
-            if path.name not in {file.name for file in files}:
-                path.unlink()
-    except OSError as error:
-        raise UserError(f"cannot write {error.filename or folder}: {error.strerror}.") from None
+    for path in files:
+        write_bytes(folder / path.name, path.read_bytes(), durable=False)
+    for path in folder.iterdir():
+        if path.name not in {file.name for file in files}:
+            path.unlink()
 
 
 def _too_large(folders: Iterable[Path]) -> list[Path]:

@@ -17,6 +17,7 @@ import rich.table
 import rich.text
 from markupsafe import Markup
 
+from rethink.files import write_text
 from rethink.report.estimates import Comparison, Estimate, Seeds
 from rethink.runs.run import Crossing
 
@@ -201,7 +202,7 @@ class Table:
     def save(self, folder: Path) -> None:
         """Write `name.md`, `name.csv` and `name.tex` into `folder`."""
         for suffix, text in (("md", self.to_markdown()), ("csv", self.to_csv()), ("tex", self.to_latex())):
-            (folder / f"{self.name}.{suffix}").write_text(text, encoding="utf-8")
+            write_text(folder / f"{self.name}.{suffix}", text, durable=False)
 
     def to_latex(self) -> str:
         """A `table` environment; needs the booktabs package."""

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,8 @@ def predict(cli: RunCLI) -> None:
     arguments = _with_weights(cli, run) | {"return_predictions": True}
     if cli.trainer.world_size > 1:
         raise UserError(f"predict runs in one process, not in {cli.trainer.world_size}. Add --trainer.devices 1.")
+    if not os.access(run.folder, os.W_OK):  # before all images have gone through the network
+        raise UserError(f"cannot write to {run.folder}: is it another's? Give permission, or copy it and name --runs.")
     batches: Any = cli.trainer.predict(**arguments)
     path = run.folder / "predictions.csv"
     text = io.StringIO(newline="")
