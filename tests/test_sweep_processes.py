@@ -107,6 +107,60 @@ def test_a_sweep_that_is_stopped_saves_its_runs(repository, tmp_path):
     assert holder(folder) is None
 
 
+SLOW = """
+import time
+
+from rethink.models import MLP, classifier
+
+step = classifier.sgd_step
+
+
+def slowly(*args, **kwargs):
+    time.sleep(0.5)
+    return step(*args, **kwargs)
+
+
+classifier.sgd_step = slowly
+
+
+class Slow(MLP):
+    pass
+"""
+
+
+@pytest.mark.parametrize("twice", [False, True])
+def test_a_sweep_waits_for_a_run_to_save_itself_and_a_second_interruption_ends_at_once(repository, tmp_path, twice):
+    """A block of 16 steps takes eight seconds here, and may take minutes elsewhere."""
+    (repository / "slow.py").write_text(SLOW)
+    sweep_file = repository / "experiments" / "tiny" / "sweep.yaml"
+    sweep_file.write_text(
+        SWEEP.replace("model: MLP", "model: slow.Slow").replace("trainer.max_epochs: 40", "data.batch_size: 8")
+    )
+    store = tmp_path / "store"
+    process = sweep(store, "--only", "true labels")
+    try:
+        wait_for(lambda: any(holder(folder) for folder in folders(store)))
+        (folder,) = folders(store)
+        wait_for(lambda: f"run {folder.name} in " in (folder / "log.txt").read_text())
+        time.sleep(2)
+        process.send_signal(signal.SIGINT)
+        time.sleep(1.5)
+        interrupted = time.monotonic()
+        if twice:
+            process.send_signal(signal.SIGINT)
+        said = process.communicate(timeout=120)[0]
+    finally:
+        process.kill()
+    assert process.returncode == 130, said
+    assert f"Waiting until these have saved themselves: {folder.name}. Ctrl-C again ends at once." in said
+    assert holder(folder) is None
+    if twice:
+        assert time.monotonic() - interrupted < 4
+    else:
+        assert "1 of 1 are left." in said
+        assert (folder / "checkpoints" / "last.ckpt").exists(), said
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 8 MB."""

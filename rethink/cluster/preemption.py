@@ -25,7 +25,9 @@ INTERRUPTED = 130
 _NAMES = ("SIGTERM", "SIGUSR1", "SIGUSR2", "SIGHUP", "SIGINT")
 SIGNALS = tuple(getattr(signal, name) for name in _NAMES if hasattr(signal, name))
 
-_SAME_KEY = 0.5  # seconds within which a second SIGINT is the same Ctrl-C, passed on by a program between
+SAME_KEY = 0.5
+"""Seconds within which a second SIGINT is the same Ctrl-C, passed on by a program between."""
+
 _NOTICE = b"\nStopping where it can be saved. Ctrl-C again ends at once.\n"
 
 _received: signal.Signals | None = None
@@ -106,7 +108,7 @@ def requeued(line: str, then: str) -> Preempted:
 def _note(number: int, frame: FrameType | None) -> None:
     global _received, _received_at, _insisted
     now = time.monotonic()
-    if number == _received == signal.SIGINT and now - _received_at > _SAME_KEY:
+    if number == _received == signal.SIGINT and now - _received_at > SAME_KEY:
         _insisted = True
         raise KeyboardInterrupt
     if _received is None:

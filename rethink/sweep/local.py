@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from rethink.cluster.preemption import stop_signals
+from rethink.cluster.preemption import SAME_KEY, stop_signals
 from rethink.errors import UserError
 from rethink.sweep.cancellation import CANCELLED, Marks, cancelled_since, marks
 from rethink.sweep.execution import Outcome, describe
@@ -24,7 +24,7 @@ from rethink.sweep.failure import read_failure, write_failure
 from rethink.sweep.jobs import Job
 
 _POLL = 2.0  # seconds between two looks at a run that another process trains
-_SECONDS_TO_SAVE = 180.0  # after Ctrl-C, until a run is killed that has not stopped
+_SAID_EVERY = 60.0  # seconds, while runs that were stopped save themselves
 
 
 @dataclass
@@ -35,6 +35,8 @@ class _Sweep:
     marks: Marks
     failed: dict[str, str] = field(default_factory=dict)
     stopped: bool = False
+    going: dict[str, subprocess.Popen[str]] = field(default_factory=dict)
+    """run_id -> the worker that does it."""
 
 
 def run(
@@ -60,17 +62,16 @@ def run(
         threading.Thread(target=_feed_worker, args=(slot, devices, sweep), daemon=True)
         for slot in slots(workers, devices)[: len(waiting)]
     ]
-    before = {number: signal.signal(number, _interrupt) for number in stop_signals()}
+    interrupt = _Interrupt()
+    before = {number: signal.signal(number, interrupt) for number in stop_signals()}
     try:
         for thread in threads:
             thread.start()
         watch(lambda: any(thread.is_alive() for thread in threads))
     except KeyboardInterrupt:
         sweep.stopped = True
-        with suppress(OSError):  # a terminal that is closed
-            print("Stopping: the runs that are going on save themselves.", file=sys.stderr)
-        for thread in threads:
-            thread.join()
+        _outwait(threads, sweep)
+        _say(f"{sum(job.state != 'done' for job in runs)} of {len(runs)} are left.")
         raise
     finally:
         for number, handler in before.items():
@@ -78,8 +79,40 @@ def run(
     return sweep.failed
 
 
-def _interrupt(number: int, frame: object) -> None:
-    raise KeyboardInterrupt
+class _Interrupt:
+    """A handler of signals: the first one ends the sweep, a second Ctrl-C its patience. Others ask for the same."""
+
+    first = 0.0
+
+    def __call__(self, number: int, frame: object) -> None:
+        now = time.monotonic()
+        if not self.first or (number == signal.SIGINT and now - self.first > SAME_KEY):
+            self.first = self.first or now
+            raise KeyboardInterrupt
+
+
+def _outwait(threads: Sequence[threading.Thread], sweep: _Sweep) -> None:
+    """Waits until the runs that are going on have saved themselves, however long that takes: steps may take minutes.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C again. The runs are then killed, and go on from where they saved themselves last.
+    """
+    said = -_SAID_EVERY
+    try:
+        while any(thread.is_alive() for thread in threads):
+            if sweep.going and time.monotonic() - said > _SAID_EVERY:
+                said = time.monotonic()
+                _say(f"Waiting until these have saved themselves: {', '.join(sweep.going)}. Ctrl-C again ends at once.")
+            time.sleep(0.1)
+    except KeyboardInterrupt:
+        for worker in [*sweep.going.values()]:
+            _kill(worker)
+        raise
+
+
+def _say(line: str) -> None:
+    with suppress(OSError):  # a terminal that is closed
+        print(line, file=sys.stderr, flush=True)
 
 
 def slots(workers: int | None, devices: int) -> list[dict[str, str]]:
@@ -134,9 +167,12 @@ def _feed_worker(slot: dict[str, str], devices: int, sweep: _Sweep) -> None:
             worker = None
         try:
             worker = worker or _start_worker(slot)
+            sweep.going[planned.id] = worker
             outcome = _run_on_worker(worker, planned, devices, sweep)
         except OSError as error:
             outcome = Outcome("failed", f"no process can be started: {error}")
+        finally:
+            sweep.going.pop(planned.id, None)
         if outcome.what == "failed":
             sweep.failed[planned.id] = outcome.error
         elif outcome.what == "stopped":
@@ -189,13 +225,11 @@ def _run_on_worker(worker: subprocess.Popen[str], planned: Job, devices: int, sw
 
 
 def _stop_when_asked(sweep: _Sweep, planned: Job, worker: subprocess.Popen[str], answered: threading.Event) -> None:
-    """When the sweep is stopped or the run cancelled, asks the run to save itself, and in the end kills it."""
+    """When the sweep is stopped or the run cancelled, asks the run to save itself."""
     while not (sweep.stopped or cancelled_since(planned, sweep.marks)):
         if answered.wait(0.5):
             return
     worker.terminate()
-    if not answered.wait(_SECONDS_TO_SAVE):
-        worker.kill()
 
 
 def _end_worker(worker: subprocess.Popen[str]) -> None:
@@ -204,5 +238,9 @@ def _end_worker(worker: subprocess.Popen[str]) -> None:
     with suppress(BrokenPipeError):
         worker.stdin.close()
     if worker.wait() != 0:
-        with suppress(ProcessLookupError):
-            os.killpg(worker.pid, signal.SIGKILL)
+        _kill(worker)
+
+
+def _kill(worker: subprocess.Popen[str]) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(worker.pid, signal.SIGKILL)
