@@ -95,7 +95,7 @@ $(VENV)/docs: $(VENV)/installed
 	@touch $@
 
 torture: install ## Kill, damage and interrupt runs for MINUTES (30): nothing may be lost or wrong
-	PYTHONPATH=tests $(VENV)/bin/python -m torture --minutes $(or $(MINUTES),30) $(if $(SEED),--seed $(SEED))
+	PYTHONPATH=tests $(VENV)/bin/python -m torture --minutes $(or $(MINUTES),30) $(if $(SEED),--seed $(SEED)) $(if $(OUTPUT),--markdown $(OUTPUT))
 
 bench: install ## Measure the speed, as ratios
 	$(VENV)/bin/python experiments/speed/bench.py
