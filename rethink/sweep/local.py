@@ -24,7 +24,7 @@ from rethink.sweep.failure import read_failure, write_failure
 from rethink.sweep.jobs import Job
 
 _POLL = 2.0  # seconds between two looks at a run that another process trains
-_SAID_EVERY = 60.0  # seconds, while runs that were stopped save themselves
+_ANNOUNCED_EVERY = 60.0  # seconds, while runs that were stopped save themselves
 
 
 @dataclass
@@ -97,11 +97,11 @@ def _outwait(threads: Sequence[threading.Thread], sweep: _Sweep) -> None:
     Raises:
         KeyboardInterrupt: Ctrl-C again. The runs are then killed, and go on from where they saved themselves last.
     """
-    said = -_SAID_EVERY
+    announced = -_ANNOUNCED_EVERY
     try:
         while any(thread.is_alive() for thread in threads):
-            if sweep.going and time.monotonic() - said > _SAID_EVERY:
-                said = time.monotonic()
+            if sweep.going and time.monotonic() - announced > _ANNOUNCED_EVERY:
+                announced = time.monotonic()
                 _say(f"Waiting until these have saved themselves: {', '.join(sweep.going)}. Ctrl-C again ends at once.")
             time.sleep(0.1)
     except KeyboardInterrupt:
