@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from image_trees import write_tree
-from PIL import Image
+from PIL import Image, ImageOps
 
 from rethink.data import ImageFolder, image_list
 from rethink.data.image_files import ORIENTATION, DamagedImage, read_image
@@ -259,3 +259,18 @@ def test_a_million_names_take_little_memory_and_time():
     assert corrupted.dtype == torch.bool
     assert seconds < 1  # 0.1 on a quiet core
     assert peak < 200e6
+
+
+@pytest.mark.parametrize("orientation", range(10))
+def test_every_orientation_is_read_upright_as_pillow_does(tmp_path, orientation):
+    """9 and 0 are no orientations."""
+    exif = Image.Exif()
+    exif[ORIENTATION] = orientation
+    path = tmp_path / "turned.png"
+    path.write_bytes(encoded(picture(), "PNG", exif=exif))
+    with Image.open(path) as image:
+        upright = ImageOps.exif_transpose(image)
+        expected = np.asarray(upright.resize((20, 20), Image.Resampling.BILINEAR)).astype(int)
+    square, aspect = read_image(path, 20)
+    assert np.abs(square - expected).max() <= 1
+    assert aspect == upright.width / upright.height

@@ -19,11 +19,12 @@ OPTIONS = [
     *("fit", "--precision", "32-true", "--trainer.max_epochs", "2", "--trainer.accelerator", "cpu"),
     *("--data", "ImageFolder", "--data.size", "16", "--data.batch_size", "8", "--data.steps_per_call", "2"),
     *("--data.resident", "false", "--data.randomization", "RandomLabels"),
-    *("--checkpoint.every_seconds", "0", "--checkpoint.every_n_steps", "2"),
     *("--model", "ViT", "--model.patch_size", "8", "--model.layers", "1", "--model.heads", "2"),
     *("--model.hidden_size", "8", "--model.mlp_size", "16", "--model.augmentation", "inception"),
     *("--config", "configs/recipe/tensorflow_2016.yaml", "--model.weight_decay", "4e-5"),
 ]
+SAVED = ["--checkpoint.every_seconds", "0", "--checkpoint.every_n_steps", "2"]
+SAVED_BY_TIME = ["--checkpoint.every_seconds", "1e9", "--checkpoint.every_n_minutes", "1e-9"]
 ONE, TWO = ["--trainer.devices", "1"], ["--trainer.devices", "2", "--trainer.strategy", "ddp_fork"]
 
 
@@ -36,9 +37,9 @@ def train(tree: Path, runs: Path, *more: str) -> None:
     main([*OPTIONS, "--data.folder", str(tree), "--runs", str(runs), *more])
 
 
-@pytest.mark.parametrize("workers", ["0", "1"])
-def test_a_killed_run_ends_as_an_undisturbed_one(tree, tmp_path, workers):
-    more = [*ONE, "--data.workers", workers, "--model.dropout", "0.2"]
+@pytest.mark.parametrize(("workers", "saved"), [("0", SAVED), ("1", SAVED_BY_TIME)])
+def test_a_killed_run_ends_as_an_undisturbed_one(tree, tmp_path, workers, saved):
+    more = [*ONE, *saved, "--data.workers", workers, "--model.dropout", "0.2"]
 
     def interrupted() -> None:
         kill_at_step(10)  # within the second epoch
@@ -52,7 +53,7 @@ def test_a_killed_run_ends_as_an_undisturbed_one(tree, tmp_path, workers):
 
 def test_two_ranks_train_as_one(tree, tmp_path):
     assert fork(lambda: train(tree, tmp_path / "one", *ONE)) == 0
-    assert fork(lambda: train(tree, tmp_path / "two", *TWO)) == 0
+    assert fork(lambda: train(tree, tmp_path / "two", *TWO, *SAVED_BY_TIME)) == 0
     (weights, history, record), (weights2, history2, record2) = result(tmp_path / "one"), result(tmp_path / "two")
     assert record2["run_id"] == record["run_id"]
     assert record2["data"]["digests"] == record["data"]["digests"]

@@ -59,6 +59,11 @@ def test_the_clock_of_checkpoints_counts_seconds_after_epochs_and_steps_within_t
     assert not saving.due_after_epoch()
     assert not saving.due_within_epoch(19)
     assert not SavingClock(60.0).due_within_epoch(10**9)
+    saving = SavingClock(60.0, every_n_minutes=2.0, clock=clock)
+    clock.now = 60.0 + 119.0
+    assert not saving.due_within_epoch(10**9)
+    clock.now = 60.0 + 120.0
+    assert saving.due_within_epoch(1)
 
 
 @pytest.mark.parametrize(

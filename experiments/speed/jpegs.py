@@ -23,6 +23,7 @@ from rethink.data import ImageFolder
 from rethink.data.packed import cache
 from rethink.data.pipelines.pipeline import Switches
 from rethink.data.split import Split
+from rethink.training.allocator import keep_freed_memory
 
 SAMPLES = "imagenet-samples"
 SIZE, BATCH = 299, 20
@@ -103,6 +104,7 @@ def memory_over_epochs(epochs: int) -> list[float]:
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
+    keep_freed_memory()  # as every run does
     for name, goal, ours, theirs in turns(5):
         ratios = [a / b for a, b in zip(ours, theirs, strict=True)]
         print(

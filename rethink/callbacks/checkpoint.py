@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from jsonargparse.typing import NonNegativeFloat, PositiveInt
+from jsonargparse.typing import NonNegativeFloat, PositiveFloat, PositiveInt
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint, Timer
 
@@ -27,6 +27,7 @@ class RunCheckpoint(Checkpoint):
     Args:
         every_seconds: Save at the end of an epoch when this long has passed since the last time.
         every_n_steps: Save within epochs too, at the first opportunity after this many optimizer steps.
+        every_n_minutes: Save within epochs too, at the first opportunity after this many minutes.
         keep_epochs: Epochs after which the weights are kept for good, to look into networks along their training.
     """
 
@@ -37,9 +38,10 @@ class RunCheckpoint(Checkpoint):
         self,
         every_seconds: NonNegativeFloat = 60.0,
         every_n_steps: PositiveInt | None = None,
+        every_n_minutes: PositiveFloat | None = None,
         keep_epochs: list[PositiveInt] = [],  # noqa: B006  (never changed; a list is what YAML has)
     ) -> None:
-        self.clock = SavingClock(every_seconds, every_n_steps)
+        self.clock = SavingClock(every_seconds, every_n_steps, every_n_minutes)
         self.keep_epochs = [PositiveInt(epoch) for epoch in keep_epochs]
         self._within_epoch = False  # whether the last save was made where the run was stopped within an epoch
         self._leaving = 0  # the signal at which the run was saved at the end of an epoch
@@ -59,7 +61,10 @@ class RunCheckpoint(Checkpoint):
         if lightning_internals.ends_epoch(trainer):
             return
         stopped = trainer.should_stop and not self._within_epoch  # by a Timer, say: it goes on from here
-        if asked or stopped or self.clock.due_within_epoch(trainer.global_step):
+        due = self.clock.due_within_epoch(trainer.global_step)
+        if self.clock.every_n_minutes is not None:
+            due = trainer.strategy.broadcast(due)  # the clocks of the ranks differ
+        if asked or stopped or due:
             self.save(trainer)
             self._within_epoch = trainer.should_stop
         if asked:

@@ -92,11 +92,13 @@ class SavingClock:
     Args:
         every_seconds: At the end of an epoch, when this long has passed.
         every_n_steps: Within an epoch, after this many optimizer steps; None: never.
+        every_n_minutes: Within an epoch, when this long has passed; None: never.
         clock: In seconds.
     """
 
     every_seconds: float
     every_n_steps: int | None = None
+    every_n_minutes: float | None = None
     clock: Callable[[], float] = time.monotonic
 
     def __post_init__(self) -> None:
@@ -107,8 +109,10 @@ class SavingClock:
         self._at, self._step = self.clock(), step
 
     def due_within_epoch(self, step: int) -> bool:
-        """Whether so many steps have passed."""
-        return self.every_n_steps is not None and step - self._step >= self.every_n_steps
+        """Whether so many steps or so many minutes have passed. The clocks of several processes differ."""
+        steps, minutes = self.every_n_steps, self.every_n_minutes
+        late = minutes is not None and self.clock() - self._at >= 60 * minutes
+        return late or (steps is not None and step - self._step >= steps)
 
     def due_after_epoch(self) -> bool:
         """Whether so much time has passed."""
