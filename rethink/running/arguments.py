@@ -53,16 +53,18 @@ _LINKED = {
 class RunCLI(LightningCLI):
     """LightningCLI one step at a time: the options are parsed here, `build` makes trainer, model and data of them.
 
-    So a plan can identify hundreds of runs and build none. A command has one parser, which all of them share.
+    So a plan can identify hundreds of runs and build none. A command has one parser, which all of them share, and which
+    is no subcommand's: the stock CLI parses and checks these twice.
 
     Args:
         args: The arguments, from `fit`, `validate`, `test` or `predict` on.
     """
 
-    _parsers: ClassVar[dict[str, tuple[Any, ...]]] = {}
+    _parsers: ClassVar[dict[str, tuple[LightningArgumentParser, list[str]]]] = {}
+    """By command, its parser and the names of the options that are arguments of the trainer's method."""
 
     def __init__(self, args: Sequence[str]) -> None:
-        self._command = args[0]
+        self.command = args[0]
         subclasses(rethink.callbacks, Callback)  # imported, they can be named without their module
         super().__init__(
             Classifier,
@@ -80,23 +82,19 @@ class RunCLI(LightningCLI):
                 "num_sanity_val_steps": 0,
                 "use_distributed_sampler": False,  # batches are drawn by (seed, epoch) for any number of ranks
             },
-            args=list(args),
+            args=list(args[1:]),
+            run=False,  # the commands are functions that take a RunCLI
         )
 
     # Parsing.
 
     def setup_parser(self, *args: Any, **kwargs: Any) -> None:
         """Makes the parser of this command, once in a process."""
-        if self._command not in self._parsers:
-            super().setup_parser(*args, **kwargs)
-            made = self.parser, self._subcommand_parsers, self._subcommand_method_arguments
-            self._parsers[self._command] = made
-        self.parser, self._subcommand_parsers, self._subcommand_method_arguments = self._parsers[self._command]
-
-    def _add_subcommands(self, parser: LightningArgumentParser, **kwargs: Any) -> None:
-        every = self.subcommands()
-        self.subcommands = lambda: {self._command: every[self._command]}  # type: ignore[method-assign]
-        super()._add_subcommands(parser, **kwargs)
+        if self.command not in self._parsers:
+            self._subcommand_method_arguments: dict[str, list[str]] = {}  # filled by the next line
+            parser = self._prepare_subcommand_parser(self.trainer_class, self.command, prog=f"rethink {self.command}")
+            self._parsers[self.command] = parser, self._subcommand_method_arguments[self.command]
+        self.parser, self._of_method = self._parsers[self.command]
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Adds the measuring callbacks, the switches, and the links from the data to the model."""
@@ -144,7 +142,7 @@ class RunCLI(LightningCLI):
     @property
     def options(self) -> Any:
         """The parsed options of the command."""
-        return self.config[self.subcommand]
+        return self.config
 
     def _parse_ckpt_path(self) -> None:
         """Takes no option from a checkpoint, which the stock method reads before anybody has verified it."""
@@ -182,7 +180,7 @@ class RunCLI(LightningCLI):
     def _dump_config(self) -> None:
         """Once more as plain values. What has just been parsed is not checked again, which takes as long as parsing."""
         text = self.parser.dump(self.config, skip_link_targets=False, skip_none=False, skip_validation=True)
-        self.config_dump = yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))[self.subcommand]
+        self.config_dump = yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -193,22 +191,19 @@ class RunCLI(LightningCLI):
         """The options as YAML for another start of this run: neither anew nor from a chosen checkpoint."""
         options = self.options.clone()
         options.force, options.ckpt_path = False, None
-        return str(self._parser(self._command).dump(options, skip_none=False))
+        return str(self.parser.dump(options, skip_none=False))
 
     # Building.
 
     def instantiate_classes(self) -> None:
         """Nothing yet: see `build`."""
 
-    def _run_subcommand(self, subcommand: str) -> None:
-        """Nothing either: the commands are functions that take a RunCLI."""
-
     def build(self, folder: Path) -> None:
         """Makes data, model and trainer in a run's folder; a value that one of them refuses is the user's to mend."""
         self._folder = folder
         try:
             super().instantiate_classes()
-            if self._command == "fit" and not self.options.trainer.fast_dev_run:
+            if self.command == "fit" and not self.options.trainer.fast_dev_run:
                 refuse_unrecorded(self.trainer)
         except (ValueError, ModuleNotFoundError) as error:
             raise UserError(root_cause(error)) from error
@@ -227,4 +222,5 @@ class RunCLI(LightningCLI):
 
     def method_arguments(self) -> dict[str, Any]:
         """What the trainer's method of this command is called with."""
-        return self._prepare_subcommand_kwargs(self._command)
+        own = {name: self.config_init[name] for name in self._of_method}
+        return {**own, "model": self.model, "datamodule": self.datamodule}

@@ -26,7 +26,7 @@ def evaluate(cli: RunCLI) -> None:
     run = _built(cli)
     arguments = _with_weights(cli, run) | {"verbose": False}  # Lightning's table cuts our names off
     with loggers.session(cli.trainer, run.settings):
-        getattr(cli.trainer, str(cli.subcommand))(**arguments)
+        getattr(cli.trainer, cli.command)(**arguments)
     if cli.trainer.is_global_zero:
         for name, value in cli.model.epoch_metrics.items():
             print(f"{name:<26}{value:.6g}")
@@ -60,7 +60,7 @@ def without_record(trainer: Trainer) -> None:
 
 def _built(cli: RunCLI) -> IdentifiedRun:
     run = identified(cli)
-    loggers.complete(cli.options, run.folder, run.run_id, run.settings, cli.subcommand)
+    loggers.complete(cli.options, run.folder, run.run_id, run.settings, cli.command)
     cli.build(run.folder)
     without_record(cli.trainer)
     return run

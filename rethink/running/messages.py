@@ -70,9 +70,13 @@ class Parser(LightningArgumentParser):
             nulls = [re.sub("=None$", "=null", argument) for argument in args or ()]
             return super().parse_args(nulls, *more, **kwargs)
         self.written = WrittenOptions.read([*(args or ())])
-        config = super().parse_args(args, *more, **kwargs)
-        refuse_values(config.get(config.get("subcommand") or "", config), self.written)
-        return config
+        return super().parse_args(args, *more, **kwargs)
+
+    def validate(self, namespace: Any, *more: Any, **kwargs: Any) -> None:
+        """Checks what has been parsed, first for values that no option of any class takes."""
+        if self.exit_on_error:
+            refuse_values(namespace, self.written)
+        super().validate(namespace, *more, **kwargs)
 
     def add_class_arguments(self, theclass: type, nested_key: str | None = None, *args: Any, **kwargs: Any) -> Any:
         """Adds the arguments of a class. A logger need not be told where to write: it is the run's folder."""
@@ -142,9 +146,8 @@ def _explain(parser: Parser, message: str, ex: BaseException | None) -> str:
     top = parser
     while hasattr(top, "parent_parser"):
         top = top.parent_parser
-    arguments = top.written.arguments
     keyed = [(m[1], str(e)) for e in chain if isinstance(e, TypeError) if (m := _KEY.match(str(e)))]
-    keys = [key.removeprefix(f"{arguments[0]}.") if arguments else key for key, _ in keyed if key != "config"]
+    keys = [key for key, _ in keyed if key != "config"]
     if not keys and (help_of := re.match(r"--([\w.]+)\.help: ", message)):
         keys = [help_of[1]]
     inner = next((e.parser for e in reversed(chain) if hasattr(e, "parser")), None)
@@ -152,7 +155,7 @@ def _explain(parser: Parser, message: str, ex: BaseException | None) -> str:
         option=".".join(keys),
         text=str(chain[-1]) if chain else message,
         detail=keyed[-1][1] if keyed else message,
-        parser=inner or getattr(ex, "subcommand_parser", None) or parser,
+        parser=inner or parser,
         written=top.written,
         in_config=any(key.rpartition(".")[2] == "config" for key, _ in keyed),
     )
@@ -178,7 +181,9 @@ def _no_such_class(fault: _Fault, match: re.Match[str]) -> str:
 def _no_such_option(fault: _Fault, match: re.Match[str]) -> str:
     if not match["name"].startswith("--") and match[0].startswith("unrecognized"):
         return f"{match['name']!r} is left over: options are written `--name value`."
-    name = match["name"].removeprefix("--").partition("=")[0].replace(".init_args.", ".")
+    group = match.groupdict().get("group")
+    written = f"{group}.{match['name']}" if group else match["name"]
+    name = written.removeprefix("--").partition("=")[0].replace(".init_args.", ".")
     if fault.parser.described in _BASES.values():
         option = fault.option
         return f"{fault.shown(fault.under(name))}: --{option} has to stand before it. {_choose(option)}"
@@ -201,8 +206,7 @@ def _missing(fault: _Fault, match: re.Match[str]) -> str:
         return f"{fault.shown(fault.option)}: this class is not complete. {_choose(fault.option)}"
     messages = []
     for name in match["names"].split(", "):
-        command = "".join(f"{word}." for word in fault.written.arguments[:1])
-        option = fault.under(name if fault.option else name.removeprefix(command))
+        option = fault.under(name)
         if _last(option) in _BASES:
             remedy = _choose(option)
         else:
@@ -245,7 +249,7 @@ _KINDS: list[tuple[str, Callable[[_Fault, re.Match[str]], str]]] = [
     (r"Expected a dot import path string: (?P<value>\S*)", _no_such_class),
     (r"Import path (?P<value>\S+) does not (?:correspond|implement)", _no_such_class),
     (r"^No module named|has no attribute|^Problem with given class_path '(?P<value>[^']*)'", _no_such_class),
-    (r"(?:^Option|does not accept option) '(?P<name>[^']+)'", _no_such_option),
+    (r"^(?:Group '(?P<group>[^']+)' does not accept option|Option) '(?P<name>[^']+)'", _no_such_option),
     (r"^unrecognized arguments: (?P<name>\S+)", _no_such_option),
     (r"^the following arguments are required: (?P<names>.*)", _missing),
     (r"File does not exist: '(?P<path>.*)'", _no_such_file),
