@@ -14,7 +14,7 @@ RUN apt-get update && apt-get install --yes --no-install-recommends make && rm -
 WORKDIR /rethink
 
 # The environment first: an edited source file does not install PyTorch anew.
-COPY pyproject.toml constraints.txt Makefile README.md ./
+COPY pyproject.toml setup.py constraints.txt Makefile README.md ./
 COPY rethink/__init__.py rethink/
 ARG DEVICE=cuda
 RUN if [ "$DEVICE" = cpu ]; then export UV_TORCH_BACKEND=cpu; fi; \

@@ -167,6 +167,15 @@ def read_json(path: Path, *, unsealed_formats: Iterable[int] = ()) -> dict[str, 
     return loaded
 
 
+def config_file(name: str | Path) -> Path:
+    """The file of a name such as `configs/base.yaml`: the working folder's, or else the one that the package brings."""
+    path, package = Path(name), Path(__file__).parent
+    if path.parts[:1] == ("configs",) and not path.exists():
+        brought = [folder / path for folder in (package, package.parent) if (folder / path).is_file()]
+        return brought[0] if brought else path
+    return path
+
+
 def read_yaml(path: Path) -> Any:
     """What a YAML file says; None where it is empty.
 

@@ -1,5 +1,7 @@
 """An experiment of one's own, in a folder that is not the repository's, and a folder without any."""
 
+import shlex
+
 import pytest
 
 from rethink.cli import main
@@ -11,6 +13,11 @@ options: {model: MLP, model.hidden_sizes: [4], data: Synthetic, trainer.max_epoc
 seeds: [0, 1]
 groups:
   - grid: {model.weight_decay: [0.0, 0.01]}
+"""
+
+FIGURES = """
+def artefact(results):
+    return results.artefact(f"{len(results.runs)} runs, drawn by its own script.")
 """
 
 
@@ -34,6 +41,27 @@ def test_without_a_script_it_is_reported_as_a_table_of_its_settings(tmp_path, ru
     assert (tmp_path / "results/full/own/runs.csv").read_text().count("\n") == 1 + 4
     main(["report"])
     assert "1 of 1 artefacts" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("file", ["sweep.yaml", "decay.yaml"])
+def test_one_anywhere_is_planned_trained_and_reported_by_its_path(file, tmp_path, runs, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "decay").mkdir()
+    (tmp_path / "decay" / file).write_text(SWEEP.replace("seeds: [0, 1]", "layers: [configs/model/mlp_1x512.yaml]"))
+    (tmp_path / "decay/figures.py").write_text(FIGURES)
+    path = f"decay/{file}" if file != "sweep.yaml" else "decay"
+    main(["sweep", "plan", path, "--seeds", "0"])
+    commands = capsys.readouterr().out.splitlines()
+    assert len(commands) == 2
+    for command in commands:
+        main(shlex.split(command)[1:])
+    capsys.readouterr()
+    main(["report", path, "--seeds", "0"])
+    assert "2 runs, drawn by its own script" in (tmp_path / "results/full/decay/README.md").read_text()
+    main(["sweep", "status", path, "--once", "--seeds", "0"])
+    assert "2 done" in capsys.readouterr().out
+    main(["report", path])
+    assert f"rethink sweep run {path}" in (tmp_path / "results/full/decay/README.md").read_text()
 
 
 @pytest.mark.parametrize("command", ["report", "publish", "restore"])

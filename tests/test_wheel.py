@@ -15,6 +15,14 @@ BUILD = "import sys; from setuptools import build_meta; print(build_meta.build_w
 OWN_SWEEP = SWEEP.replace('data: streamed.Streamed, data.root: "."', "data: own_data.Few").replace(
     "[null, sign_descent.SignDescent]", "[null, Adam]"
 )
+SYNTHETIC = ("--data", "Synthetic", "--data.num_train", "60", "--data.num_test", "20")
+MINE = """
+layers: [configs/model/mlp_1x512.yaml, mine/small.yaml]
+options: {model.hidden_sizes: [3], data: Synthetic, data.num_train: 60, data.num_test: 20}
+seeds: [1]
+groups:
+  - grid: {data.randomization: [TrueLabels, RandomLabels]}
+"""
 pytestmark = pytest.mark.slow
 
 
@@ -24,7 +32,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source, target = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
     files = subprocess.run(["git", "ls-files", "-z"], cwd=REPOSITORY, capture_output=True, check=True, text=True)
     for name in filter(None, files.stdout.split("\0")):
-        if name.startswith("rethink/") or "/" not in name:
+        if name.startswith(("rethink/", "configs/")) or "/" not in name:
             (source / name).parent.mkdir(parents=True, exist_ok=True)
             (source / name).write_bytes((REPOSITORY / name).read_bytes())
     subprocess.run([sys.executable, "-c", BUILD, target], cwd=source, capture_output=True, check=True)
@@ -50,8 +58,10 @@ def test_the_wheel_has_what_is_no_python(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
     here = [path for path in (REPOSITORY / "rethink").rglob("*") if path.suffix in (".html", ".css", ".js", ".typed")]
     assert len(here) >= 4
-    assert {str(path.relative_to(REPOSITORY)) for path in here} <= names
-    assert not [name for name in names if name.startswith(("tests/", "experiments/"))]
+    configs = [Path("rethink", path.relative_to(REPOSITORY)) for path in (REPOSITORY / "configs").rglob("*.yaml")]
+    assert len(configs) >= 20
+    assert {str(path) for path in [*configs, *(path.relative_to(REPOSITORY) for path in here)]} <= names
+    assert {name.partition("/")[0].partition("-")[0] for name in names} == {"rethink"}
 
 
 def test_every_command_works_in_an_empty_folder(program, tmp_path):
@@ -73,7 +83,7 @@ def test_every_command_works_in_an_empty_folder(program, tmp_path):
     for command in ("report", "publish", "restore"):
         assert "folder of the repository" in rethink(command, code=2)
     assert "there is no experiment 'fig1b'" in rethink("sweep", "run", "fig1b", code=2)
-    assert "there is no such file" in rethink("fit", "--config", "configs/base.yaml", code=2)
+    assert "there is no such file" in rethink("fit", "--config", "configs/bass.yaml", code=2)
 
     # A run by classes of one's own, and all that reads it.
     rethink("fit", *FIT)
@@ -102,3 +112,14 @@ def test_every_command_works_in_an_empty_folder(program, tmp_path):
     rethink("publish")
     assert len(list(tmp_path.glob("experiments/records/*/record.json"))) == 8
     assert "were there" in rethink("restore")
+
+    # A file of options and a sweep, wherever they lie; a layer is found among those that the package has.
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/small.yaml").write_text("trainer: {max_epochs: 1, devices: 1}")
+    (tmp_path / "mine/sweep.yaml").write_text(MINE)
+    model = ("--config", "configs/model/mlp_1x512.yaml", "--model.hidden_sizes", "[3]")
+    assert "nothing left" in rethink("fit", *model, *SYNTHETIC, "--config", "mine/small.yaml")
+    rethink("sweep", "run", "mine/sweep.yaml", "--workers", "1")
+    assert "2 done" in rethink("sweep", "status", "mine", "--once")
+    rethink("report", "mine")
+    assert len((tmp_path / "results/full/mine/settings.csv").read_text().splitlines()) == 1 + 2

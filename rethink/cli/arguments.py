@@ -38,7 +38,7 @@ def experiments_here(with_artefacts: list[str]) -> list[str]:
         return chosen
     raise UserError(
         f"there are no experiments in {EXPERIMENTS}/ of this folder. Give this command in the folder of the "
-        f"repository, or write {EXPERIMENTS}/NAME/sweep.yaml of your own."
+        f"repository, write {EXPERIMENTS}/NAME/sweep.yaml of your own, or name the path of a sweep.yaml."
     )
 
 

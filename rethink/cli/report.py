@@ -40,7 +40,7 @@ def main(args: list[str]) -> None:
                 absent.append(results)
                 continue
             artefact = artefacts.make(results)
-            artefacts.write(artefact, results, output / name)
+            artefacts.write(artefact, results, output / artefact.name)
             made.append((artefact, results))
     if options.experiments:
         for artefact, results in made:

@@ -14,7 +14,7 @@ from rethink.errors import UserError
 from rethink.sweep import cancellation, execution, status
 from rethink.sweep.experiment import Experiment
 from rethink.sweep.launching import LAUNCHERS, Launch, launch, program
-from rethink.sweep.plan import Plan, command_list, plan
+from rethink.sweep.plan import Plan, command_list, plans
 
 
 def main(args: list[str]) -> None:
@@ -25,8 +25,9 @@ def main(args: list[str]) -> None:
         _task(options.file, options.number)
         return
     experiments = [Experiment.load(name, options.scale, options.seeds) for name in options.experiments]
-    planned = Plan.of([plan(experiment) for experiment in experiments]).only(options.only)
+    planned = Plan.of(plans(experiments)).only(options.only)
     options.chosen = _chosen(options)
+    options.names = [experiment.name for experiment in experiments]
     if not planned.jobs:
         listed = f"`rethink sweep status {options.chosen} --once` lists them."
         left = f"--only {' '.join(map(repr, options.only))} leaves no run. {listed}" if options.only else ""
@@ -48,7 +49,9 @@ def _parser() -> Parser:
         command: Parser = commands.add_parser(name, help=text, description=text)
         command.set_defaults(run_command=run)
         if run is not _task:
-            command.add_argument("experiments", nargs="+", metavar="EXPERIMENT", help="folders of experiments/")
+            command.add_argument(
+                "experiments", nargs="+", metavar="EXPERIMENT", help="folders of experiments/, or paths of a sweep.yaml"
+            )
             experiment_options(command)
             command.add_argument(
                 "--only",
@@ -113,7 +116,7 @@ def _retry(planned: Plan, options: Namespace) -> None:
 
 
 def _launch(options: Namespace) -> Launch:
-    name = "-".join([*(options.experiments if len(options.experiments) < 4 else ["several"]), options.scale])
+    name = "-".join([*(options.names if len(options.names) < 4 else ["several"]), options.scale])
     return Launch(
         name,
         options.launcher,

@@ -10,6 +10,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -38,9 +39,11 @@ def all_names(scale: str = "full") -> list[str]:
 
 def make(results: Results) -> Artefact:
     """Runs the experiment's script; without one, a table of its settings."""
-    if not (EXPERIMENTS / results.experiment.name / SCRIPT).is_file():
+    folder = results.experiment.file.parent
+    if not (folder / SCRIPT).is_file():
         return _plain(results)
-    artefact: Artefact = script(results.experiment.name).artefact(results)
+    module = script(folder.name) if folder.parent == EXPERIMENTS else _script_anywhere(folder / SCRIPT)
+    artefact: Artefact = module.artefact(results)
     return artefact
 
 
@@ -98,6 +101,13 @@ def script(name: str) -> ModuleType:
     if root not in sys.path:
         sys.path.append(root)
     return importlib.import_module(f"experiments.{name}.{SCRIPT.removesuffix('.py')}")
+
+
+def _script_anywhere(path: Path) -> ModuleType:
+    loader = SourceFileLoader(f"figures of {path.absolute().parent.name}", str(path))
+    module = ModuleType(loader.name)
+    loader.exec_module(module)
+    return module
 
 
 def runs_table(runs: Sequence[Run]) -> Table:

@@ -127,7 +127,7 @@ class Results:
     def tolerance(self, name: str) -> Tolerance:
         """As fixed in sweep.yaml."""
         if name not in self.experiment.tolerance:
-            raise UserError(f"{self.experiment.path / 'sweep.yaml'}: no tolerance for {name!r}.")
+            raise UserError(f"{self.experiment.file}: no tolerance for {name!r}.")
         return Tolerance.parse(self.experiment.tolerance[name])
 
     def judged(self, name: str) -> Tolerance | None:

@@ -9,7 +9,7 @@ from rethink.running import analysis
 from rethink.running.arguments import RunCLI
 from rethink.running.trainer import quiet
 from rethink.runs.code import class_paths, code_of
-from rethink.runs.identity import analysis_id, parts, run_id
+from rethink.runs.identity import analysis_id, digest, parts, run_id
 from rethink.runs.run import runs_folder
 
 
@@ -40,7 +40,8 @@ def identify(args: Sequence[str]) -> tuple[str, dict[str, Any]]:
     """
     quiet()
     settings = _with_precision(RunCLI(args).settings)
-    return run_id(settings), parts(settings) | {"code": code_of(class_paths(settings))}
+    described = parts(settings)
+    return digest(described["identity"]), described | {"code": code_of(class_paths(settings))}
 
 
 def identify_analysis(args: Sequence[str]) -> str:

@@ -24,7 +24,7 @@ from rethink.errors import UserError
 from rethink.models import Classifier
 from rethink.randomization import Randomization
 from rethink.running.refusals import refuse_values
-from rethink.running.written import GROUP, WrittenOptions
+from rethink.running.written import GROUP, WrittenOptions, with_config_files
 
 # jsonargparse takes 10670577e994, as a run_id may be, for a number: so such a text is to be written in quotes.
 yaml.SafeDumper.add_implicit_resolver(
@@ -69,8 +69,9 @@ class Parser(LightningArgumentParser):
         if not self.exit_on_error:  # a parser within a parser, which is handed a null as the text None
             nulls = [re.sub("=None$", "=null", argument) for argument in args or ()]
             return super().parse_args(nulls, *more, **kwargs)
-        self.written = WrittenOptions.read([*(args or ())])
-        return super().parse_args(args, *more, **kwargs)
+        arguments = with_config_files(args or ())
+        self.written = WrittenOptions.read(arguments)
+        return super().parse_args(arguments, *more, **kwargs)
 
     def validate(self, namespace: Any, *more: Any, **kwargs: Any) -> None:
         """Checks what has been parsed, first for values that no option of any class takes."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rethink.errors import UserError, printable
-from rethink.files import read_json, read_yaml, verify_files
+from rethink.files import config_file, read_json, read_yaml, verify_files
 
 GROUP = "expected options by name, such as --trainer.max_epochs 100, or a file that has them."
 
@@ -62,10 +62,18 @@ def _command_line(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
             yield name.removesuffix("+").replace(".init_args.", "."), value
 
 
+def with_config_files(arguments: Sequence[str]) -> list[str]:
+    """The arguments with each `--config configs/NAME` as the file that it names, wherever the working folder is."""
+    split = [part for word in arguments for part in (word.split("=", 1) if word.startswith("--config=") else [word])]
+    return [
+        str(config_file(word)) if before in ("--config", "-c") and word else word
+        for before, word in pairwise(["", *split])
+    ]
+
+
 def _files(arguments: Sequence[str]) -> list[str]:
     """The files of --config, in their order."""
-    files = [value for option, value in pairwise(arguments) if option in ("--config", "-c")]
-    return files + [argument.partition("=")[2] for argument in arguments if argument.startswith("--config=")]
+    return [value for option, value in pairwise(arguments) if option in ("--config", "-c")]
 
 
 def _read(file: str) -> dict[str, Any] | None:

@@ -9,6 +9,7 @@ import hashlib
 import inspect
 import json
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from rethink.discovery import resolve
@@ -170,6 +171,7 @@ def _chosen(class_path: str, arguments: Config, inert: set[str]) -> Config:
     }
 
 
+@cache
 def _defaults(cls: type) -> Config:
     """Defaults of a class's arguments, those that it passes on to its bases included."""
     defaults: Config = {}

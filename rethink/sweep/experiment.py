@@ -1,9 +1,9 @@
-"""An experiment as data: `experiments/<name>/sweep.yaml` says what it is, and which runs it has.
+"""An experiment as data: `experiments/<name>/sweep.yaml`, or one anywhere, says what it is, and which runs it has.
 
 title: ...                    what it is, in the paper's terms
 claim: ...                    what the paper says
 cost: {full: ..., demo: ...}  what it takes, measured, and where
-command: make fig1b           how to get it
+command: make fig1b           how to get it; left out: by `rethink sweep run`
 tolerance: {test: 1.5}        how far from the paper's numbers ours may be, fixed before the runs
 seeds: [0, 1, 2]              a run of everything for each; first all of one seed, then all of the next
 layers: [...]                 configs of every run, left to right; {scale} and {architecture} are filled in
@@ -27,17 +27,20 @@ The value run(TEXT) of an option is the run_id of the run of the same seed with 
 
 import itertools
 import json
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Self
 
 from rethink.errors import UserError, did_you_mean
+from rethink.files import config_file
 from rethink.sweep import specification
 
 EXPERIMENTS = Path("experiments")
 RECORDS = EXPERIMENTS / "records"
 """Of the runs and analyses that were published; an experiment cannot have this name."""
+_FILE = "sweep.yaml"
 SCALES = ("full", "demo")
 Scale = Literal["full", "demo"]
 
@@ -82,7 +85,8 @@ class Experiment:
     analyses: tuple[AnalysisSpec, ...] = ()
     only: tuple[str, ...] = ()
     tolerance: dict[str, str] = field(default_factory=dict)
-    path: Path = Path()
+    file: Path = Path()
+    """Its sweep.yaml, beside which a script of figures may be."""
 
     @classmethod
     def load(
@@ -93,10 +97,10 @@ class Experiment:
         root: Path = EXPERIMENTS,
         included_by: tuple[str, ...] = (),
     ) -> Self:
-        """Reads an experiment by the name of its folder.
+        """Reads an experiment.
 
         Args:
-            name: The folder's name.
+            name: That of its folder in `experiments/`, or the path of a folder or of a sweep.yaml anywhere.
             scale: `full`, or `demo` for a subset in minutes.
             seeds: In the place of its own.
             root: Folder of the experiments.
@@ -120,35 +124,46 @@ class Experiment:
                 included = cls.load(other["name"], scale, [seed], root, (*included_by, name))
                 runs += [(*run, *more) for run in included.runs]
         cost = spec.get("cost", "")
+        make = (
+            [_text(spec["command"]), "SCALE=demo"]
+            if "command" in spec
+            else [f"rethink sweep run {shlex.quote(name)}", "--scale demo"]
+        )
         return cls(
-            name,
+            _name(path),
             scale,
             title=_text(here.get("title", "")),
             claim=_text(spec.get("claim", "")),
             cost=_text(cost.get(scale, "") if isinstance(cost, dict) else cost),
-            command=_text(spec.get("command", "")) + (" SCALE=demo" if scale == "demo" else ""),
+            command=" ".join(make if scale == "demo" else make[:1]),
             seeds=chosen,
             runs=tuple(dict.fromkeys(itertools.chain(*by_seed))),
             analyses=tuple(_analyses(spec, scale, chosen)),
             only=tuple(map(str, spec.get("only", []))),
             tolerance={name: str(value) for name, value in spec.get("tolerance", {}).items()},
-            path=path.parent,
+            file=path,
         )
 
 
 def names(root: Path = EXPERIMENTS) -> list[str]:
     """The experiments that there are."""
-    return sorted(path.parent.name for path in root.glob("*/sweep.yaml"))
+    return sorted(path.parent.name for path in root.glob(f"*/{_FILE}"))
 
 
 def _path(name: str, root: Path) -> Path:
-    path = root / name / "sweep.yaml"
-    if not path.is_file():
-        there = names(root)
-        hint = did_you_mean(name, there)
-        where = f"there are {', '.join(there)}" if there else f"none in {root}/ of this folder"
-        raise UserError(f"there is no experiment {name!r}: {where}.{hint}")
-    return path
+    for path in (root / name / _FILE, Path(name) / _FILE, Path(name)):
+        if path.is_file():
+            return path
+    there = names(root)
+    hint = did_you_mean(name, there)
+    where = f"there are {', '.join(there)}" if there else f"none in {root}/ of this folder"
+    raise UserError(
+        f"there is no experiment {name!r}: {where}.{hint} The path of a {_FILE}, or of its folder, is one too."
+    )
+
+
+def _name(path: Path) -> str:
+    return path.absolute().parent.name if path.name == _FILE else path.stem
 
 
 def _text(value: Any) -> str:
@@ -233,7 +248,7 @@ def _arguments(path: Path, layers: list[str], point: dict[str, Any], scale: Scal
             file = layer.format(**fillings, scale=scale)
         except (KeyError, ValueError, IndexError) as error:
             raise UserError(f"{path}: layer {layer!r} has a placeholder that no option fills: {error}.") from None
-        if not Path(file).is_file():
+        if not config_file(file).is_file():
             raise UserError(f"{path}: there is no config {file}, which its layers name.")
         words += ["--config", file]
     for key in sorted(point.keys() - fillings.keys()):

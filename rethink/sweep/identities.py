@@ -10,6 +10,7 @@ import importlib.metadata
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from rich.progress import Progress
 
 import rethink
 from rethink.errors import UserError
-from rethink.files import DIGEST, content_digest, read_json, write_text
+from rethink.files import DIGEST, config_file, content_digest, read_json, write_text
 from rethink.runs.code import changed, code_of, interface
 from rethink.runs.identity import digest
 from rethink.runs.run import runs_folder
@@ -39,9 +40,11 @@ def identities(commands: Sequence[Arguments]) -> list[Identified]:
     depends_on = _interfaces(folder / "interfaces.json")
     answers: dict[str, Identified] = {}
     with suppress(OSError, UserError):  # none yet, or damaged
-        kept = read_json(folder / "identities.json")
-        answers = kept.get("answers", {}) if kept.get("depends_on") == depends_on else {}
-    keys = [_key(command) for command in commands]
+        kept = _kept(folder / "identities.json")
+        answers = {**kept.get("answers", {})} if kept.get("depends_on") == depends_on else {}
+    files = {value for command in commands for option, value in pairwise(command) if option == "--config"}
+    configs = {file: config_file(file).read_bytes() for file in files}
+    keys = [_key(command, configs) for command in commands]
     unknown = {
         key: command
         for key, command in zip(keys, commands, strict=True)
@@ -117,9 +120,9 @@ def identify(command: Arguments) -> Identified:
     return {"id": run_id, "parts": parts}
 
 
-def _key(command: Arguments) -> str:
-    configs = [Path(value).read_bytes() for option, value in pairwise(command) if option == "--config"]
-    return _sha([json.dumps(command).encode(), *configs])
+def _key(command: Arguments, configs: Mapping[str, bytes]) -> str:
+    read = [configs[value] for option, value in pairwise(command) if option == "--config"]
+    return _sha([json.dumps(command).encode(), *read])
 
 
 def _interfaces(cache: Path) -> str:
@@ -127,7 +130,7 @@ def _interfaces(cache: Path) -> str:
     package = Path(rethink.__file__).parent
     kept: dict[str, list[Any]] = {}
     with suppress(OSError, UserError):
-        kept = read_json(cache).get("files", {})
+        kept = _kept(cache).get("files", {})
     files: dict[str, list[Any]] = {}
     for path in sorted(package.rglob("*.py")):
         name = path.relative_to(package)
@@ -140,6 +143,17 @@ def _interfaces(cache: Path) -> str:
         _keep(cache, {"files": files})
     versions = [f"{name} {importlib.metadata.version(name)}" for name in _PARSERS]
     return _sha(text.encode() for text in [*versions, *(f"{name} {entry[2]}" for name, entry in files.items())])
+
+
+def _kept(path: Path) -> dict[str, Any]:
+    stat = path.stat()
+    return _parsed(path.absolute(), stat.st_mtime_ns, stat.st_size)
+
+
+@lru_cache(maxsize=4)
+def _parsed(path: Path, changed_at: int, size: int) -> dict[str, Any]:
+    """What is kept in a file, read once as long as it stays as it is: a plan of several experiments asks often."""
+    return read_json(path)
 
 
 def _keep(path: Path, content: dict[str, Any]) -> None:

@@ -57,12 +57,18 @@ def _selected(job: Job, selection: Selection) -> bool:
     return selection.has(lambda: ["finished" if job.state == "done" else job.state], lambda: setting, job.label)
 
 
+def plans(experiments: Sequence[Experiment]) -> list[Plan]:
+    """The plan of each experiment; which runs there are is worked out for all of them at once."""
+    identities([("fit", *run) for experiment in experiments for run in experiment.runs if not _refers(run)])
+    return [plan(experiment) for experiment in experiments]
+
+
 def plan(experiment: Experiment) -> Plan:
     """The runs and analyses of an experiment, each once.
 
     What a run is takes its parser to know; see `rethink.sweep.identities`.
     """
-    where = experiment.path / "sweep.yaml"
+    where = experiment.file
     refused: list[str] = []
     runs = _runs(where, experiment.runs, refused)
     chosen = Plan.of([Plan(tuple(runs))]).only(experiment.only)

@@ -7,6 +7,7 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 from rethink.errors import UserError
+from rethink.files import config_file
 from rethink.sweep import specification
 
 T = TypeVar("T")
@@ -27,6 +28,7 @@ def load(kind: type[T], path: Path, *, analyses: bool = False) -> T:
 
     Under the key `analyses` stands what is different for these.
     """
+    path = config_file(path)
     keys = {item.name: item for item in fields(kind)}  # type: ignore[arg-type]
     try:
         spec = specification.read(path, such_as=", ".join(list(keys)[:3]), may_be_empty=True)
