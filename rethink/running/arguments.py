@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal, get_args
 
 import yaml
 from jsonargparse.typing import PositiveFloat
-from lightning.pytorch import Callback
+from lightning.pytorch import Callback, Trainer
 from lightning.pytorch.callbacks.timer import Interval
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
@@ -92,7 +92,7 @@ class RunCLI(LightningCLI):
         """Makes the parser of this command, once in a process."""
         if self.command not in self._parsers:
             self._subcommand_method_arguments: dict[str, list[str]] = {}  # filled by the next line
-            parser = self._prepare_subcommand_parser(self.trainer_class, self.command, prog=f"rethink {self.command}")
+            parser = self._prepare_subcommand_parser(Trainer, self.command, prog=f"rethink {self.command}")
             self._parsers[self.command] = parser, self._subcommand_method_arguments[self.command]
         self.parser, self._of_method = self._parsers[self.command]
 
