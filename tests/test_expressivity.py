@@ -14,7 +14,6 @@ from rethink.theorem1 import sample as line
 from rethink.theorem1.networks import (
     DeepReLU,
     TwoLayerReLU,
-    deep_weights,
     sum_of_relus,
     two_layer_weights,
     weights_bound,
@@ -24,6 +23,16 @@ from rethink.theorem1.networks import (
 from rethink.theorem1.sample import Sample, project
 
 EPS = np.finfo(np.float64).eps
+
+
+def deep_weights(n: int, d: int, depth: int) -> int:
+    """Weights of `DeepReLU`, exactly: 2n + d for depth 2, else 2n + d + 4k - 5.
+
+    Of each of the k - 2 hidden layers that are not the last, the neuron that ends the piece has two; each of the k - 2
+    that are not the first is passed the coordinate and passes on the sum, one weight each; the coordinate has one
+    threshold, and the sum's offset comes in and goes out.
+    """
+    return two_layer_weights(n, d) + (4 * (depth - 2) + 3 if depth > 2 else 0)
 
 
 def drawn(n, d, classes=0, seed=0):

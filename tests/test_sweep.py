@@ -28,7 +28,7 @@ from rethink.runs.code import interface
 from rethink.runs.reading import FORMAT
 from rethink.runs.run import Run
 from rethink.runs.setting import Setting, as_written
-from rethink.sweep import cancellation, execution, identities, kubernetes, local, settings, slurm_array, status
+from rethink.sweep import cancellation, execution, identities, kubernetes, local, slurm_array, specification, status
 from rethink.sweep.experiment import Experiment, names
 from rethink.sweep.failure import read_failure, write_failure
 from rethink.sweep.plan import Plan, PlannedRun, plan
@@ -541,7 +541,7 @@ def test_the_exported_job_array_can_be_read(write, runs):
 
 def test_the_kubernetes_manifest_is_valid(write, runs):
     planned = plan(write(SWEEP)).runs
-    path = kubernetes.export("tiny_full", planned, settings.load(kubernetes.Resources, kubernetes.CONFIG))
+    path = kubernetes.export("tiny_full", planned, specification.load(kubernetes.Resources, kubernetes.CONFIG))
     config_map, job = yaml.safe_load_all(path.read_text())
     for document in (config_map, job):
         kubernetes_validate.validate(document, kubernetes_validate.latest_version(), strict=True)
@@ -558,7 +558,7 @@ def test_a_manifest_asks_for_secret_priority_nodes_and_tolerations(write, runs, 
     asked = {"wandb_secret": "keys", "priority_class": "low", "node_selector": {"gpu": "h100"}}
     config = tmp_path / "kubernetes.yaml"
     config.write_text(yaml.safe_dump(asked | {"tolerations": tolerations}))
-    path = kubernetes.export("tiny", plan(write(SWEEP)).runs, settings.load(kubernetes.Resources, config))
+    path = kubernetes.export("tiny", plan(write(SWEEP)).runs, specification.load(kubernetes.Resources, config))
     _, job = yaml.safe_load_all(path.read_text())
     kubernetes_validate.validate(job, kubernetes_validate.latest_version(), strict=True)
     pod = job["spec"]["template"]["spec"]
@@ -706,7 +706,7 @@ def test_wrong_resources_of_kubernetes_are_named_with_their_file(tmp_path, text,
     path = tmp_path / "kubernetes.yaml"
     path.write_text(text)
     with pytest.raises(UserError, match=f"{path}: .*{expected}"):
-        settings.load(kubernetes.Resources, path)
+        specification.load(kubernetes.Resources, path)
 
 
 @pytest.mark.parametrize(
@@ -729,15 +729,17 @@ def test_wrong_resources_are_named(tmp_path, text, expected):
     path = tmp_path / "slurm.yaml"
     path.write_text(text)
     with pytest.raises(UserError, match=expected):
-        settings.load(slurm_array.Resources, path)
+        specification.load(slurm_array.Resources, path)
 
 
 def test_the_configs_of_launchers_are_the_defaults():
-    assert settings.load(slurm_array.Resources, slurm_array.CONFIG) == slurm_array.Resources()
-    assert settings.load(kubernetes.Resources, kubernetes.CONFIG) == kubernetes.Resources()
+    assert specification.load(slurm_array.Resources, slurm_array.CONFIG) == slurm_array.Resources()
+    assert specification.load(kubernetes.Resources, kubernetes.CONFIG) == kubernetes.Resources()
     one_process = slurm_array.Resources(memory_gb=24)
-    assert settings.load(slurm_array.Resources, slurm_array.CONFIG, analyses=True) == one_process
-    assert settings.load(kubernetes.Resources, kubernetes.CONFIG, analyses=True) == kubernetes.Resources(memory="24Gi")
+    assert specification.load(slurm_array.Resources, slurm_array.CONFIG, analyses=True) == one_process
+    assert specification.load(kubernetes.Resources, kubernetes.CONFIG, analyses=True) == kubernetes.Resources(
+        memory="24Gi"
+    )
 
 
 # The report of what there is.

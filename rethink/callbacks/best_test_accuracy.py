@@ -17,7 +17,6 @@ class EarlyStopping:
         self.final: dict[str, float] = {}
 
     def update(self, epoch: int, step: int, metrics: dict[str, float]) -> None:
-        """Takes an epoch's numbers."""
         now = {name: metrics[f"{name}/accuracy"] for name in SETS if f"{name}/accuracy" in metrics}
         for name, accuracy in now.items():
             if name not in self.best or accuracy > self.best[name]["best"]:

@@ -50,7 +50,6 @@ class ConvergenceStep:
         return bool(self.diverged) or enough
 
     def update(self, epoch: int, step: int, metrics: dict[str, float]) -> None:
-        """Takes an epoch's numbers."""
         rules = self.rules | ({"onset": onset(self.num_classes)} if self.num_classes else {})
         for name, rule in rules.items():
             if name not in self.passed and rule.passed(metrics):
@@ -79,7 +78,6 @@ class ConvergenceStep:
         return {"outcome": "diverged" if self.diverged else "not converged", "epoch": None, "step": None}
 
     def state_dict(self) -> dict[str, Any]:
-        """What a checkpoint keeps."""
         return {"passed": self.passed, "diverged": self.diverged, "last": self.last, "rules": list(self.rules)}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:

@@ -34,16 +34,13 @@ class History(Measurement):
 
     @property
     def rows(self) -> list[dict[str, float]]:
-        """Of the epochs so far."""
         return self.journal.rows
 
     @staticmethod
     def path(trainer: Trainer) -> Path:
-        """Where the history of a run is."""
         return Path(trainer.default_root_dir) / "history.csv"
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Takes the journal of the run."""
         self.journal = journal_of(trainer)
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -51,11 +48,9 @@ class History(Measurement):
         self.write(trainer)
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Starts the epoch's clock."""
         self.journal.begin_epoch()
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Ends the epoch's training."""
         self.journal.begin_evaluation()
 
     def measure(self, trainer: Trainer, epoch: int, step: int, metrics: dict[str, float]) -> None:
@@ -68,7 +63,6 @@ class History(Measurement):
             logger.save()
 
     def write(self, trainer: Trainer) -> None:
-        """Writes all rows."""
         if trainer.is_global_zero and self.rows:
             # Not synced to the disk: what a power cut takes is in the checkpoint.
             write_text(self.path(trainer), format_rows(self.rows), durable=False)

@@ -44,7 +44,6 @@ class ProgressDisplay(ProgressBar):
         self.enabled = False
 
     def enable(self) -> None:
-        """Shows the display."""
         self.enabled = True
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:

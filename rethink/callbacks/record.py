@@ -44,11 +44,9 @@ class Record(Measurement):
         self._whole_epoch = True
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Takes the journal of the run."""
         self.journal = journal_of(trainer)
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Starts the clock."""
         self.journal.start()
 
     def measure(self, trainer: Trainer, epoch: int, step: int, metrics: dict[str, float]) -> None:
@@ -124,7 +122,7 @@ class Record(Measurement):
             "model": {
                 "class": type(model).__name__,
                 "parameters": model.num_parameters(),
-                "init_args": self._arguments("model"),
+                "init_args": dict(self.config.get("model", {}).get("init_args", {})),
             },
             "data": {
                 "class": type(data).__name__,
@@ -147,9 +145,6 @@ class Record(Measurement):
             "code": code_of(class_paths(self.config)),
             "config": self.config,
         }
-
-    def _arguments(self, part: str) -> dict[str, Any]:
-        return dict(self.config.get(part, {}).get("init_args", {}))
 
     def summary(self) -> dict[str, Any]:
         return {"seconds/total": self.journal.total}

@@ -4,6 +4,7 @@ import shlex
 from argparse import ArgumentTypeError, Namespace
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import fields
 from pathlib import Path
 
 from rich.console import Console
@@ -117,15 +118,8 @@ def _retry(planned: Plan, options: Namespace) -> None:
 
 def _launch(options: Namespace) -> Launch:
     name = "-".join([*(options.names if len(options.names) < 4 else ["several"]), options.scale])
-    return Launch(
-        name,
-        options.launcher,
-        options.launcher_config,
-        options.export_only,
-        options.detach,
-        options.workers,
-        options.devices,
-    )
+    chosen = vars(options)
+    return Launch(name, **{field.name: chosen[field.name] for field in fields(Launch) if field.name != "name"})
 
 
 def _status(planned: Plan, options: Namespace) -> None:

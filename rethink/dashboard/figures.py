@@ -10,23 +10,21 @@ from rethink.dashboard.mirror import PushResult
 from rethink.dashboard.pushed import MirrorState, mirror_lock
 from rethink.dashboard.session import Target
 
-RESULTS = Path("results")
 _KINDS = (".png", ".svg")
 
 
-def folder_of(experiment: str, scale: str, root: Path = RESULTS) -> Path | None:
+def folder_of(experiment: str, scale: str) -> Path | None:
     """`results/<scale>/<experiment>/`, if there are figures."""
-    folder = root / scale / experiment
+    folder = Path("results", scale, experiment)
     return folder if _files(folder) else None
 
 
 def run_id(experiment: str, scale: str) -> str:
-    """Id of the W&B run."""
     return f"report-{experiment}-{scale}"
 
 
 def push(experiment: str, scale: str, folder: Path, home: Path, target: Target) -> PushResult:
-    """Logs the figures as they are now. An SVG is shown where there is no PNG of it.
+    """Logs the figures in a folder as they are now. An SVG is shown where there is no PNG of it.
 
     Args:
         experiment: Name of the experiment.

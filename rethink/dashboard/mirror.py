@@ -35,9 +35,11 @@ def push(folder: Path, target: Target) -> PushResult:
         if not local.rows:
             return PushResult(None, "no epoch yet")
         before = _earlier(folder, target, target.mode)
-        target = _as_before(target, before)
-        if before is not None and before.describes(_pushed(local, target)):
-            return PushResult(None)
+        if before is not None:  # a group and tags that an earlier push gave stay
+            tags = tuple(dict.fromkeys([*before.tags, *target.tags]))
+            target = replace(target, group=target.group or before.group, tags=tags)
+            if before.describes(_pushed(local, target)):
+                return PushResult(None)
         return _push_online(local, target, before) if target.mode == "online" else _push_offline(local, target, before)
 
 
@@ -47,14 +49,6 @@ def _earlier(folder: Path, target: Target, mode: Mode) -> MirrorState | None:
     if before is None or before.project != target.project:
         return None
     return before if None in (before.entity, target.entity) or before.entity == target.entity else None
-
-
-def _as_before(target: Target, before: MirrorState | None) -> Target:
-    """A group and tags that an earlier push gave stay."""
-    if before is None:
-        return target
-    tags = tuple(dict.fromkeys([*before.tags, *target.tags]))
-    return replace(target, group=target.group or before.group, tags=tags)
 
 
 def _push_online(local: LocalRun, target: Target, before: MirrorState | None) -> PushResult:

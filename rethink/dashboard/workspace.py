@@ -21,12 +21,13 @@ COLUMNS = ("train/accuracy", "test/accuracy", "test_randomized/accuracy", "epoch
 
 @dataclass(frozen=True)
 class Panel:
-    """A plot: of histories against the step, of one number per run, or of bars."""
+    """A plot: a "line" of a metric's history, a "scatter" or a "bar" of its last value."""
 
-    kind: str  # "line", "scatter" or "bar"
+    kind: str
     title: str
-    metrics: tuple[str, ...]
-    against: str = STEP  # for a scatter plot a key of the configuration
+    metric: str
+    against: str = STEP
+    """For a scatter plot a key of the configuration."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ PAPER = (
         "Figure 1a",
         "Training loss against the step for true labels, random labels and three randomizations of the pixels; "
         "small Inception.",
-        (Panel("line", "training loss", ("train/loss",)),),
+        (Panel("line", "training loss", "train/loss"),),
         {
             "architecture": "SmallInception",
             "batch_norm": True,
@@ -57,7 +58,7 @@ PAPER = (
     Artefact(
         "Figure 1b",
         "Epochs until the training set is fitted, against label corruption. A run that did not fit it has no point.",
-        (Panel("scatter", "epochs to fit", ("epochs_to_fit",), "corruption"),),
+        (Panel("scatter", "epochs to fit", "epochs_to_fit", "corruption"),),
         {"regularization": "none"},
         ("architecture",),
     ),
@@ -65,8 +66,8 @@ PAPER = (
         "Figure 1c",
         "Test error against label corruption: on the true test set, and on one corrupted alike.",
         (
-            Panel("scatter", "test error", ("test/error",), "corruption"),
-            Panel("scatter", "test error, labels corrupted alike", ("test_randomized/error",), "corruption"),
+            Panel("scatter", "test error", "test/error", "corruption"),
+            Panel("scatter", "test error, labels corrupted alike", "test_randomized/error", "corruption"),
         ),
         {"regularization": "none"},
         ("architecture",),
@@ -74,20 +75,14 @@ PAPER = (
     Artefact(
         "Figure 2b",
         "Training and test accuracy of small Inception against the step, with and without batch normalization.",
-        (
-            Panel("line", "training accuracy", ("train/accuracy",)),
-            Panel("line", "test accuracy", ("test/accuracy",)),
-        ),
+        (Panel("line", "training accuracy", "train/accuracy"), Panel("line", "test accuracy", "test/accuracy")),
         {"architecture": "SmallInception", "randomization": "TrueLabels", "regularization": "none"},
         ("batch_norm",),
     ),
     Artefact(
         "Table 1",
         "Final training and test accuracy by architecture, regularizers and labels.",
-        (
-            Panel("bar", "training accuracy", ("train/accuracy",)),
-            Panel("bar", "test accuracy", ("test/accuracy",)),
-        ),
+        (Panel("bar", "training accuracy", "train/accuracy"), Panel("bar", "test accuracy", "test/accuracy")),
         {"randomization": ["TrueLabels", "RandomLabels"]},
         ("architecture", "batch_norm", "regularization", "randomization"),
     ),
@@ -107,7 +102,9 @@ def build(entity: str, project: str) -> list["Workspace"]:
         raise UserError(f"wandb-workspaces is not installed: {INSTALL}") from None
 
     def workspace(name: str, artefacts: Sequence[Artefact], only: dict[str, Any], group_by: Sequence[str]) -> Any:
-        filters = [expr.Metric("JobType") == "fit", *(_filter(name, value) for name, value in only.items())]
+        filters = [expr.Metric("JobType") == "fit"]
+        for key, value in only.items():
+            filters.append(expr.Config(key).isin(value) if isinstance(value, list) else expr.Config(key) == value)
         return ws.Workspace(
             entity=entity,
             project=project,
@@ -132,13 +129,6 @@ def build(entity: str, project: str) -> list["Workspace"]:
     return [everything, *(workspace(a.name, [a], a.only, a.group_by) for a in PAPER)]
 
 
-def _filter(name: str, value: Any) -> Any:
-    from wandb_workspaces import expr
-
-    key = expr.Config(name)
-    return key.isin(value) if isinstance(value, list) else key == value
-
-
 def _markdown(artefact: Artefact) -> Any:
     from wandb_workspaces.reports.v2 import MarkdownPanel
 
@@ -153,17 +143,13 @@ def _panel(panel: Panel, runs_are_grouped: bool) -> Any:
     import wandb_workspaces.reports.v2 as wr
 
     if panel.kind == "scatter":
-        (metric,) = panel.metrics
-        return wr.ScatterPlot(title=panel.title, x=wr.Config(panel.against), y=wr.SummaryMetric(metric))
-    grouped: dict[str, Any] = {
-        "groupby": wr.Config("setting"),
-        "groupby_aggfunc": "mean",
-        "groupby_rangefunc": "minmax",
-    }
-    common = {"title": panel.title, **({} if runs_are_grouped else grouped)}
+        return wr.ScatterPlot(title=panel.title, x=wr.Config(panel.against), y=wr.SummaryMetric(panel.metric))
+    common: dict[str, Any] = {"title": panel.title}
+    if not runs_are_grouped:
+        common |= {"groupby": wr.Config("setting"), "groupby_aggfunc": "mean", "groupby_rangefunc": "minmax"}
     if panel.kind == "bar":
-        return wr.BarPlot(metrics=[*panel.metrics], max_bars_to_show=100, **common)
-    return wr.LinePlot(x=panel.against, y=[*panel.metrics], max_runs_to_show=100, **common)
+        return wr.BarPlot(metrics=[panel.metric], max_bars_to_show=100, **common)
+    return wr.LinePlot(x=panel.against, y=[panel.metric], max_runs_to_show=100, **common)
 
 
 def spec(workspace: "Workspace") -> dict[str, Any]:

@@ -31,12 +31,12 @@ class GaborBank:
 
     def features(self, images: Tensor) -> Tensor:
         """Images (n, H, W, 1) with values in [0, 255] -> (n, d) float32, d = wavelengths x orientations x samples."""
-        return torch.cat([self._features(chunk) for chunk in images.split(_CHUNK)])
-
-    def _features(self, images: Tensor) -> Tensor:
-        pixels = images.permute(0, 3, 1, 2).float() / 255
-        moduli = [self._moduli(pixels, wavelength) for wavelength in self.wavelengths]
-        return self._sampled(torch.cat(moduli, 1)).flatten(1)
+        features = []
+        for chunk in images.split(_CHUNK):
+            pixels = chunk.permute(0, 3, 1, 2).float() / 255
+            moduli = [self._moduli(pixels, wavelength) for wavelength in self.wavelengths]
+            features.append(self._sampled(torch.cat(moduli, 1)).flatten(1))
+        return torch.cat(features)
 
     def _moduli(self, pixels: Tensor, wavelength: float) -> Tensor:
         """(n, 1, H, W) -> (n, orientations, H, W)."""

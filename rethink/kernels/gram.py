@@ -50,12 +50,10 @@ class Gram(Protocol):
     """The symmetric matrix K of n points, from which blocks are taken; `device` is where these come to be."""
 
     @property
-    def n(self) -> int:
-        """Number of points."""
+    def n(self) -> int: ...
 
     @property
-    def device(self) -> torch.device:
-        """Where the blocks come to be."""
+    def device(self) -> torch.device: ...
 
     def block(self, rows: slice, columns: slice, dtype: torch.dtype) -> Tensor:
         """K[rows, columns], a new tensor."""
@@ -70,12 +68,10 @@ class GramOfPoints:
 
     @property
     def n(self) -> int:
-        """Number of points."""
         return len(self.points)
 
     @property
     def device(self) -> torch.device:
-        """That of the points."""
         return self.points.device
 
     def block(self, rows: slice, columns: slice, dtype: torch.dtype) -> Tensor:
@@ -94,7 +90,6 @@ class LowerTriangle:
 
     @property
     def n(self) -> int:
-        """Rows, and columns."""
         return len(self.panels[0])
 
     @property
@@ -104,7 +99,6 @@ class LowerTriangle:
 
     @property
     def device(self) -> torch.device:
-        """That of the panels."""
         return self.panels[0].device
 
 

@@ -42,13 +42,13 @@ class RandomConvNet:
 
     def features(self, images: Tensor) -> Tensor:
         """(n, 2 f w) float32, w windows: 9 for images of 32 x 32."""
-        return torch.cat([self._features(chunk) for chunk in images.split(_CHUNK)])
-
-    def _features(self, images: Tensor) -> Tensor:
-        pixels = images.permute(0, 3, 1, 2).float() / 255  # a view in channels_last memory, as the filters
-        responses = F.conv2d(pixels, self.filters.to(pixels.device))
-        pooled = [_pooled(responses.sub(_THRESHOLD)), _pooled(responses.neg_().sub_(_THRESHOLD))]
-        return torch.cat(pooled, 1).flatten(1)
+        features = []
+        for chunk in images.split(_CHUNK):
+            pixels = chunk.permute(0, 3, 1, 2).float() / 255  # a view in channels_last memory, as the filters
+            responses = F.conv2d(pixels, self.filters.to(pixels.device))
+            pooled = [_pooled(responses.sub(_THRESHOLD)), _pooled(responses.neg_().sub_(_THRESHOLD))]
+            features.append(torch.cat(pooled, 1).flatten(1))
+        return torch.cat(features)
 
 
 def _pooled(responses: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from matplotlib.path import Path as Outline
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from rethink.report.panels import Panel, Series
-from rethink.report.style import INK
+from rethink.report.style import REFERENCE, REFERENCE_NAME
 
 
 def draw_curves(axes: Axes, panel: Panel) -> None:
@@ -28,11 +28,8 @@ def draw_curves(axes: Axes, panel: Panel) -> None:
             _draw_series(axes, series)
     if panel.reference:
         level, name = panel.reference
-        axes.axhline(level, color=INK, linewidth=0.9, linestyle=(0, (1, 2)), zorder=1)
-        axes.annotate(
-            name, (0, level), xycoords=("axes fraction", "data"), xytext=(4, 2), textcoords="offset points",
-            ha="left", va="bottom", fontsize=8, color=INK,
-        )  # fmt: skip
+        axes.axhline(level, **REFERENCE)
+        axes.annotate(name, (0, level), xycoords=("axes fraction", "data"), xytext=(4, 2), **REFERENCE_NAME)
     if panel.x_label in ("epoch", "step") and "x" not in panel.log:
         axes.locator_params(axis="x", integer=True)
     if panel.categories:

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 
 from rethink.report.estimates import Estimate
 from rethink.report.panels import Panel, Series
-from rethink.report.style import INK, Style
+from rethink.report.style import REFERENCE, REFERENCE_NAME, Style
 
 
 @dataclass(frozen=True)
@@ -74,11 +74,8 @@ def draw_rows(axes: Axes, panel: Panel, named: bool) -> None:
             axes.plot([y - half, y + half], [x, x], color=series.color, linewidth=1.5, solid_capstyle="butt", zorder=2)
     if panel.reference:
         level, name = panel.reference
-        axes.axvline(level, color=INK, linewidth=0.9, linestyle=(0, (1, 2)), zorder=1)
-        axes.annotate(
-            name, (level, 0), xycoords=("data", "axes fraction"), xytext=(3, 3), textcoords="offset points",
-            ha="left", va="bottom", fontsize=8, color=INK,
-        )  # fmt: skip
+        axes.axvline(level, **REFERENCE)
+        axes.annotate(name, (level, 0), xycoords=("data", "axes fraction"), xytext=(3, 3), **REFERENCE_NAME)
     axes.set_xlim(*panel.y_limits)
     axes.set_ylim(len(panel.rows) - 0.4, -0.6)
 

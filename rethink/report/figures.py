@@ -72,10 +72,7 @@ class Chart:
 
     def drawings(self) -> list["Drawing"]:
         """For the page: side by side for a screen and for print, one under the other for a phone."""
-        return [
-            Drawing.of(self, "wide", self.columns),
-            Drawing.of(self, "narrow", columns=1),
-        ]
+        return [Drawing.of(self, "wide", self.columns), Drawing.of(self, "narrow", columns=1)]
 
 
 @dataclass(frozen=True)

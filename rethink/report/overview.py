@@ -34,20 +34,15 @@ def overview(title: str, made: Sequence[tuple[Artefact, Results]], absent: Seque
     runs = {run.run_id: run for _, results in made for run in results.runs}
     analyses = {analysis.analysis_id: analysis for _, results in made for analysis in results.analyses}
     first = next((artefact for artefact, _ in made if artefact.name == artefacts.DEMO), None) if len(made) > 1 else None
-    sections = [_folded(artefact, results) for artefact, results in made if artefact is not first]
+    sections = []
+    for artefact, results in made:
+        done, planned = len(results.runs) + len(results.analyses), len(results.planned) + len(results.planned_analyses)
+        if artefact is not first:
+            sections.append(replace(artefact, folded=2 * done < planned))  # what is mostly not run is folded away
     sections += [_not_run(absent)] if absent else []
     notes = [_DEMO] if any(results.experiment.scale == "demo" for results in all_results) else []
     lead = first.claim if first else _LEAD
     return Page(title, lead, sections, notes, summary(list(runs.values()), list(analyses.values())), first)
-
-
-def _folded(artefact: Artefact, results: Results) -> Artefact:
-    """What is mostly not run is folded away."""
-    done, planned = (
-        len(results.runs) + len(results.analyses),
-        len(results.planned) + len(results.planned_analyses),
-    )
-    return replace(artefact, folded=2 * done < planned)
 
 
 def _not_run(absent: Sequence[Results]) -> Artefact:

@@ -15,7 +15,7 @@ import jinja2
 from markupsafe import Markup
 
 from rethink.files import write_text
-from rethink.report.figures import Chart, Drawing
+from rethink.report.figures import Chart
 from rethink.report.tables import Table
 from rethink.report.verdicts import Verdict
 
@@ -66,7 +66,7 @@ def _template() -> jinja2.Template:
         keep_trailing_newline=True,
         finalize=_unbroken,
     )
-    environment.filters["inline_svg"] = _inline_svg
+    environment.filters["inline_svg"] = lambda drawing: Markup(drawing.svg)  # matplotlib escapes the text in it
     return environment.get_template("page.html")
 
 
@@ -75,7 +75,3 @@ def _unbroken(value: Any) -> Any:
     if not isinstance(value, str) or isinstance(value, Markup):
         return value
     return re.sub(r"(?<=\d) (?=(%|points?|epochs?|images|steps)\b|%)|(?<=\bp) (?=[=<>] )|(?<=\bp =) ", "\u00a0", value)
-
-
-def _inline_svg(drawing: Drawing) -> Markup:
-    return Markup(drawing.svg)  # matplotlib escapes the text in it

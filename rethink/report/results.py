@@ -97,7 +97,7 @@ class Results:
         """The runs with these values of `Setting`, planned and finished."""
         planned = tuple(run for run in self.planned if run.setting.matches(**setting))
         finished = tuple(run for run in self.runs if run.setting.matches(**setting))
-        going = tuple(self.under_way[run.run_id] for run in planned if run.run_id in self.under_way)
+        going = tuple(self.under_way[run.id] for run in planned if run.id in self.under_way)
         return Row(setting, planned, finished, going)
 
     @cached_property
@@ -117,7 +117,7 @@ class Results:
     def missing_analyses(self) -> list[PlannedAnalysis]:
         """The planned analyses that have no record."""
         done = {analysis.analysis_id for analysis in self.analyses}
-        return [analysis for analysis in self.planned_analyses if analysis.analysis_id not in done]
+        return [analysis for analysis in self.planned_analyses if analysis.id not in done]
 
     @property
     def full(self) -> bool:
@@ -196,7 +196,7 @@ def _histories(planned: Sequence[PlannedRun]) -> dict[str, Columns]:
         file = run.folder / "history.csv"
         with suppress(OSError, UserError, ValueError):  # a run that cannot be read is not drawn
             if not run.done and file.is_file() and (history := read_columns(file)).get("epoch"):
-                histories[run.run_id] = history
+                histories[run.id] = history
     return histories
 
 

@@ -52,7 +52,7 @@ class Row:
     def missing(self) -> list[PlannedRun]:
         """The planned runs that have no record."""
         done = {run.run_id for run in self.finished}
-        return [run for run in self.planned if run.run_id not in done]
+        return [run for run in self.planned if run.id not in done]
 
     @property
     def name(self) -> str:

@@ -7,6 +7,7 @@ colour says, for print in grey.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from rethink.models.names import ARCHITECTURES, label
 
@@ -27,6 +28,11 @@ class Style:
 
 
 SOLID: Dash = (0, ())
+REFERENCE: dict[str, Any] = {"color": INK, "linewidth": 0.9, "linestyle": (0, (1, 2)), "zorder": 1}
+REFERENCE_NAME: dict[str, Any] = {
+    "textcoords": "offset points", "ha": "left", "va": "bottom", "fontsize": 8, "color": INK
+}  # fmt: skip
+"""Of matplotlib, for the line at a level such as chance, and for its name."""
 PAPER_DASH: Dash = (0, (4, 2.2))
 UNDER_WAY_DASH: Dash = (0, (1, 1))
 DERIVED_DASH: Dash = (0, (1.4, 1.8))  # worked back from the paper's curve, and not in the paper

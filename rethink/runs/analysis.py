@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from rethink.errors import UserError
 from rethink.files import is_there, read_archive
-from rethink.runs.reading import damaged, read_record, with_remedy
+from rethink.runs.reading import Entry, damaged, read_record, with_remedy
 from rethink.runs.run import runs_folder
 
 if TYPE_CHECKING:
@@ -50,20 +50,15 @@ class FinishedAnalysis:
             raise UserError(f"{path}: no record.json, so this analysis has not finished.") from None
         return cls(path, record)
 
-    @property
-    def analysis_id(self) -> str:
-        return str(self.record["analysis_id"])
-
-    @property
-    def name(self) -> str:
-        """Class of the analysis."""
-        return str(self.record["analysis"])
-
-    @property
-    def options(self) -> dict[str, Any]:
-        """All of them, defaults included."""
-        options: dict[str, Any] = self.record["options"]
-        return options
+    analysis_id = Entry(str, "analysis_id")
+    name = Entry(str, "analysis")
+    """Class of the analysis."""
+    options = Entry(dict[str, Any], "options")
+    """All of them, defaults included."""
+    values = Entry(dict[str, Any], "values")
+    """What was computed."""
+    environment = Entry(dict[str, Any], "environment", default={})
+    """Versions, device, threads and git commit; empty if the record has none."""
 
     @property
     def seed(self) -> int:
@@ -73,18 +68,6 @@ class FinishedAnalysis:
     def runs(self) -> list[str]:
         """The run_ids of the runs that were analysed."""
         return [str(run_id) for run_id in self.options.get("runs", [])]
-
-    @property
-    def values(self) -> dict[str, Any]:
-        """What was found."""
-        values: dict[str, Any] = self.record["values"]
-        return values
-
-    @property
-    def environment(self) -> dict[str, Any]:
-        """Versions, device, threads and git commit; empty if the record has none."""
-        environment: dict[str, Any] = self.record.get("environment", {})
-        return environment
 
     @cached_property
     def arrays(self) -> "dict[str, NDArray[Any]]":

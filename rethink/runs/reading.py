@@ -2,10 +2,10 @@
 
 import csv
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from rethink.errors import UserError
 from rethink.files import Damaged, read_json, read_text, verify_files
@@ -14,6 +14,26 @@ FORMAT = 2  # of record.json; a higher number was written by a newer rethink
 _UNSEALED = (1,)  # formats that are read too, and carry no digest
 
 Columns = dict[str, list[float | None]]
+T = TypeVar("T")
+
+
+class Entry(Generic[T]):
+    """An attribute of what has a `record`: an entry of it.
+
+    Args:
+        kind: Its type, which it is made into.
+        keys: The way to it.
+        default: What holds where there is none.
+    """
+
+    def __init__(self, kind: Callable[[Any], T], *keys: str, default: Any = None) -> None:
+        self._kind, self._keys, self._default = kind, keys, default
+
+    def __get__(self, owner: Any, owners: type | None = None) -> T:
+        value = owner.record
+        for key in self._keys:
+            value = value[key] if self._default is None else value.get(key, self._default)
+        return self._kind(value)
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from rethink.files import read_text, write_text
 from rethink.models.names import architecture
 from rethink.runs.code import changed
 from rethink.runs.identity import digest, identity, resolved
-from rethink.runs.reading import Columns, read_history, read_record, with_remedy
+from rethink.runs.reading import Columns, Entry, read_history, read_record, with_remedy
 from rethink.runs.rules import Rule
 from rethink.runs.setting import Setting, corruption_of
 
@@ -78,22 +78,22 @@ class Run:
             why = "it was cut short" if (path / CUT_SHORT_RECORD).exists() else "no record.json"
             raise UserError(f"{path}: {why}, so this run has not finished. Finish it with: {command}") from None
 
-    @property
-    def run_id(self) -> str:
-        return str(self.record["run_id"])
-
-    @property
-    def outcome(self) -> str:
-        return str(self.record["outcome"])
-
-    @property
-    def seed(self) -> int:
-        return int(self.record["seed"])
-
-    @property
-    def model(self) -> str:
-        """Class of the LightningModule, as in YAML."""
-        return str(self.record["model"]["class"])
+    run_id = Entry(str, "run_id")
+    outcome = Entry(str, "outcome")
+    seed = Entry(int, "seed")
+    model = Entry(str, "model", "class")
+    """Class of the LightningModule, as in YAML."""
+    randomization = Entry(str, "randomization", "class")
+    """Class of the randomization, as in YAML."""
+    train_size = Entry(int, "data", "train_size")
+    test_size = Entry(int, "data", "test_size")
+    num_classes = Entry(int, "data", "num_classes")
+    last_epoch = Entry(int, "final", "epoch")
+    """The epoch with which it ended."""
+    rules = Entry(list[str], "convergence", "rules")
+    """The convergence rules that the record has."""
+    environment = Entry(dict[str, Any], "environment", default={})
+    """Versions, device, precision, threads, world size and git commit; empty if the record has none."""
 
     @property
     def changed_code(self) -> list[str]:
@@ -113,37 +113,9 @@ class Run:
         return architecture(self.model, self.record["model"].get("init_args", {}))
 
     @property
-    def randomization(self) -> str:
-        """Class of the randomization, as in YAML."""
-        return str(self.record["randomization"]["class"])
-
-    @property
     def corruption(self) -> float | None:
         """Probability of label corruption; None for a run that alters pixels."""
         return corruption_of(self.randomization, self.record["randomization"])
-
-    @property
-    def train_size(self) -> int:
-        return int(self.record["data"]["train_size"])
-
-    @property
-    def test_size(self) -> int:
-        return int(self.record["data"]["test_size"])
-
-    @property
-    def last_epoch(self) -> int:
-        """The epoch with which it ended."""
-        return int(self.record["final"]["epoch"])
-
-    @property
-    def num_classes(self) -> int:
-        return int(self.record["data"]["num_classes"])
-
-    @property
-    def environment(self) -> dict[str, Any]:
-        """Versions, device, precision, threads, world size and git commit; empty if the record has none."""
-        environment: dict[str, Any] = self.record.get("environment", {})
-        return environment
 
     def final(self, metric: str) -> float | None:
         """`metric` at the last epoch, or None where it was not measured."""
@@ -161,11 +133,6 @@ class Run:
             if value is not None and rule.passed({f"train/{rule.metric}": value}):
                 return Crossing("converged", int(epoch or 0), int(step or 0))
         return self._crossing({"outcome": "diverged" if self.outcome == "diverged" else "not converged"})
-
-    @property
-    def rules(self) -> list[str]:
-        """The convergence rules that the record has."""
-        return list(self.record["convergence"]["rules"])
 
     @property
     def onset(self) -> Crossing:

@@ -44,16 +44,16 @@ _FILE = "sweep.yaml"
 SCALES = ("full", "demo")
 Scale = Literal["full", "demo"]
 
-_GROUP_KEYS = {"layers": list, "options": dict, "grid": dict}
+# Of the parts of sweep.yaml: keys, and the types of their values.
+_POINT_KEYS = {"options": dict, "grid": dict}
+_GROUP_KEYS = {"layers": list, **_POINT_KEYS}
 _SCALED_KEYS = {"seeds": list, **_GROUP_KEYS}
 _INCLUDE_KEYS = {"name": str, "options": dict}
-_POINT_KEYS = {"options": dict, "grid": dict}
 _ANALYSIS_KEYS = {"analysis": str, "of": str, "only": list, **_POINT_KEYS}
-_OF = ("run", "seed", "all")
-_AT_SCALES = dict.fromkeys(SCALES, dict)
 _TEXTS = dict.fromkeys(("title", "claim", "cost", "command"), object)
-_KEYS = {**_TEXTS, "tolerance": dict, "groups": list, "include": list, "only": list, **_SCALED_KEYS, **_AT_SCALES}
-_KEYS["analyses"] = list
+_LISTS = dict.fromkeys(("groups", "include", "only", "analyses"), list)
+_KEYS = {**_TEXTS, **_LISTS, "tolerance": dict, **_SCALED_KEYS}
+_OF = ("run", "seed", "all")
 _SPOKEN: dict[type, str] = {list: "a list", dict: "keys with values", str: "a name"}
 _DEFAULT_SEEDS = {"full": [0, 1, 2], "demo": [0]}
 
@@ -171,42 +171,31 @@ def _text(value: Any) -> str:
 
 
 def _check(path: Path, spec: dict[str, Any]) -> None:
-    _check_keys(path, "", spec, _KEYS)
-    _check_texts(path, spec)
-    for scale in SCALES:
-        _check_keys(path, f" of {scale}", spec.get(scale, {}), _SCALED_KEYS)
-        _check_texts(path, spec.get(scale, {}))
+    _check_part(path, "", spec, _KEYS, _SCALED_KEYS)
     for number, group in enumerate(spec.get("groups", []), start=1):
-        _check_keys(path, f" of group {number}", group, {**_GROUP_KEYS, **_AT_SCALES})
-        _check_texts(path, group)
-        for scale in SCALES:
-            _check_keys(path, f" of {scale} of group {number}", group.get(scale, {}), _GROUP_KEYS)
-            _check_texts(path, group.get(scale, {}))
-        _check_grids(path, f"of group {number}", group)
+        _check_part(path, f" of group {number}", group, _GROUP_KEYS, _GROUP_KEYS)
     for number, analysis in enumerate(spec.get("analyses", []), start=1):
         where = f" of analysis {number}"
-        _check_keys(path, where, analysis, {**_ANALYSIS_KEYS, **_AT_SCALES})
-        for scale in SCALES:
-            _check_keys(path, f" of {scale}{where}", analysis.get(scale, {}), _POINT_KEYS)
-        _check_grids(path, where.strip(), analysis)
+        _check_part(path, where, analysis, _ANALYSIS_KEYS, _POINT_KEYS)
         if "analysis" not in analysis:
             raise UserError(f"{path}: analysis {number} has no `analysis:`, the name of its class.")
         if analysis.get("of", "run") not in _OF:
             raise UserError(f"{path}: `of: {analysis['of']}`{where} is none of {', '.join(_OF)}.")
 
 
-def _check_texts(path: Path, spec: Mapping[str, Any]) -> None:
-    """That layers are texts, and so are the names of options."""
-    names = [*spec.get("layers", []), *spec.get("options", {}), *spec.get("grid", {})]
-    if wrong := [name for name in names if not isinstance(name, str)]:
-        raise UserError(f"{path}: {wrong[0]!r} is neither an option nor a file of layers.")
-
-
-def _check_grids(path: Path, where: str, group: dict[str, Any]) -> None:
-    for part in (group, *(group.get(scale, {}) for scale in SCALES)):
-        for key, values in part.get("grid", {}).items():
+def _check_part(path: Path, where: str, part: Any, keys: Mapping[str, type], scaled_keys: Mapping[str, type]) -> None:
+    """A part of sweep.yaml, and what is different in it at each scale."""
+    _check_keys(path, where, part, {**keys, **dict.fromkeys(SCALES, dict)})
+    at_scales = {scale: part.get(scale, {}) for scale in SCALES}
+    for scale, different in at_scales.items():
+        _check_keys(path, f" of {scale}{where}", different, scaled_keys)
+    for options in (part, *at_scales.values()):
+        names = [*options.get("layers", []), *options.get("options", {}), *options.get("grid", {})]
+        if wrong := [name for name in names if not isinstance(name, str)]:
+            raise UserError(f"{path}: {wrong[0]!r} is neither an option nor a file of layers.")
+        for key, values in options.get("grid", {}).items():
             if not isinstance(values, list):
-                raise UserError(f"{path}: grid {key} {where} is {values!r}, and not a list of values.")
+                raise UserError(f"{path}: grid {key}{where} is {values!r}, and not a list of values.")
 
 
 def _check_keys(path: Path, where: str, spec: Any, keys: Mapping[str, type]) -> None:

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from rethink.cluster.lease import holder
 from rethink.errors import UserError
@@ -18,25 +18,30 @@ from rethink.sweep.failure import read_failure
 State = Literal["done", "running", "failed", "interrupted", "missing"]
 
 
+@dataclass(frozen=True)
 class Job(ABC):
     """Something to be done once. It leaves a record in a folder of its own, and that is how anybody knows."""
 
     id: str
-    """The name of its folder."""
-    needs: tuple[Path, ...]
+    """The run_id or analysis_id: the name of its folder."""
+    arguments: Arguments
+    """Of `rethink VERB`, which does it."""
+    needs: tuple[Path, ...] = field(default=(), kw_only=True)
     """The folders of the runs that have to be done before."""
-    epochs: int | None
-    """A run's budget."""
+
+    verb: ClassVar[str]
+    begins_with: ClassVar[str]
+    """What lies in its folder as soon as it has begun."""
+
+    @property
+    def epochs(self) -> int | None:
+        """A run's budget."""
+        return None
 
     @property
     @abstractmethod
     def folder(self) -> Path:
         """Where it is or will be."""
-
-    @property
-    @abstractmethod
-    def command(self) -> Arguments:
-        """The command that does it, without `rethink`."""
 
     @property
     @abstractmethod
@@ -47,6 +52,14 @@ class Job(ABC):
     @abstractmethod
     def kind(self) -> str:
         """Jobs of a kind take about as long as each other."""
+
+    @abstractmethod
+    def _open(self) -> Run | FinishedAnalysis: ...
+
+    @property
+    def command(self) -> Arguments:
+        """What does it, without `rethink`."""
+        return (self.verb, *self.arguments)
 
     @property
     def done(self) -> bool:
@@ -69,51 +82,44 @@ class Job(ABC):
             return "running"
         if read_failure(self.folder) is not None:
             return "failed"
-        return "interrupted" if self._begun() else "missing"
+        return "interrupted" if is_there(self.folder / self.begins_with) else "missing"
 
     @property
     def damage(self) -> str | None:
-        """What is wrong with its record, if it is done and has to be repeated."""
+        """Why it has to be repeated, if it is done: its record is damaged, or its code has changed since."""
         try:
-            self._open()
+            record = self._open()
         except Damaged as error:
             return str(error)
         except UserError:  # no record, or one of a newer rethink
             return None
-        return None
-
-    @abstractmethod
-    def _begun(self) -> bool: ...
-
-    @abstractmethod
-    def _open(self) -> object: ...
+        if not isinstance(record, Run) or not (code := record.changed_code):
+            return None
+        words = f"{self.folder} is finished, but the code that it was computed by has changed since: {', '.join(code)}"
+        return f"{words}. Train it anew: rethink sweep retry EXPERIMENT"
 
 
 @dataclass(frozen=True)
 class PlannedRun(Job):
-    """A run to be: its identity, its setting, and the arguments of `rethink fit` that make it."""
+    """A run to be."""
 
-    run_id: str
-    arguments: Arguments
     setting: Setting
     epochs: int | None = None
-    needs: tuple[Path, ...] = ()
     keep_epochs: tuple[int, ...] = ()
     """Epochs after which its weights are wanted too."""
     needed: bool = False
     """Whether another run or an analysis needs its weights, which a restored record has not."""
 
+    verb = "fit"
+    begins_with = "config.yaml"
+
     @property
-    def id(self) -> str:  # type: ignore[override]
-        return self.run_id
+    def run_id(self) -> str:
+        return self.id
 
     @property
     def folder(self) -> Path:
-        return runs_folder() / self.run_id
-
-    @property
-    def command(self) -> Arguments:
-        return ("fit", *self.arguments)
+        return runs_folder() / self.id
 
     @property
     def label(self) -> str:
@@ -122,18 +128,6 @@ class PlannedRun(Job):
     @property
     def kind(self) -> str:
         return self.setting.architecture
-
-    @property
-    def damage(self) -> str | None:
-        """What is wrong with its record, or that its code has changed since: it has to be repeated."""
-        if (damage := super().damage) is not None:
-            return damage
-        try:
-            code = self._open().changed_code
-        except UserError:
-            return None
-        words = f"{self.folder} is finished, but the code that it was computed by has changed since: {', '.join(code)}"
-        return f"{words}. Train it anew: rethink sweep retry EXPERIMENT" if code else None
 
     @property
     def done(self) -> bool:
@@ -149,35 +143,23 @@ class PlannedRun(Job):
         except UserError:  # a damaged record is said where records are read
             return False
 
-    def _begun(self) -> bool:
-        return is_there(self.folder / "config.yaml")
-
     def _open(self) -> Run:
         return Run.open(self.folder)
 
 
 @dataclass(frozen=True)
 class PlannedAnalysis(Job):
-    """An analysis to be: its identity, and the arguments of `rethink analyze` that make it."""
+    """An analysis to be."""
 
-    analysis_id: str
-    arguments: Arguments
     of: str = ""
     """What it is of, in a line: a run's description."""
-    needs: tuple[Path, ...] = ()
-    epochs: int | None = field(default=None, init=False)
 
-    @property
-    def id(self) -> str:  # type: ignore[override]
-        return self.analysis_id
+    verb = "analyze"
+    begins_with = "partial"
 
     @property
     def folder(self) -> Path:
-        return analyses_folder() / self.analysis_id
-
-    @property
-    def command(self) -> Arguments:
-        return ("analyze", *self.arguments)
+        return analyses_folder() / self.id
 
     @property
     def label(self) -> str:
@@ -189,9 +171,6 @@ class PlannedAnalysis(Job):
     @property
     def kind(self) -> str:
         return self.arguments[0]
-
-    def _begun(self) -> bool:
-        return (self.folder / "partial").exists()
 
     def _open(self) -> FinishedAnalysis:
         return FinishedAnalysis.open(self.folder)

@@ -17,7 +17,7 @@ from rethink.files import write_text
 from rethink.runs.run import runs_folder
 from rethink.sweep.jobs import Job
 from rethink.sweep.plan import command_list
-from rethink.sweep.settings import Count
+from rethink.sweep.specification import Count
 
 CONFIG = Path("configs/launcher/kubernetes.yaml")
 _WANDB_KEY = "WANDB_API_KEY"

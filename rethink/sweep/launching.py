@@ -10,7 +10,7 @@ from typing import TypeVar
 from rich.console import Console
 
 from rethink.errors import UserError
-from rethink.sweep import cancellation, kubernetes, local, settings, slurm_array, status
+from rethink.sweep import cancellation, kubernetes, local, slurm_array, specification, status
 from rethink.sweep.failure import forget_failure
 from rethink.sweep.jobs import Job, PlannedRun
 from rethink.sweep.plan import command_list
@@ -56,7 +56,7 @@ class Launch:
         parts = []
         for name, analyses in ((self.name, False), (f"{self.name}-analyses", True)):
             if jobs := [job for job in wave if isinstance(job, PlannedRun) != analyses]:
-                parts.append((name, jobs, settings.load(kind, self.launcher_config or default, analyses=analyses)))
+                parts.append((name, jobs, specification.load(kind, self.launcher_config or default, analyses=analyses)))
         return parts
 
 

@@ -32,11 +32,11 @@ class Plan:
         """Several as one, each run and each analysis once."""
         runs: dict[str, PlannedRun] = {}
         for run in (run for plan in plans for run in plan.runs):
-            first = runs.setdefault(run.run_id, run)
-            runs[run.run_id] = replace(first, needed=first.needed or run.needed)
+            first = runs.setdefault(run.id, run)
+            runs[run.id] = replace(first, needed=first.needed or run.needed)
         analyses: dict[str, PlannedAnalysis] = {}
         for analysis in (analysis for plan in plans for analysis in plan.analyses):
-            analyses.setdefault(analysis.analysis_id, analysis)
+            analyses.setdefault(analysis.id, analysis)
         refused = tuple(dict.fromkeys(line for plan in plans for line in plan.refused))
         return cls(tuple(runs.values()), refused, tuple(analyses.values()))
 
@@ -126,7 +126,7 @@ def _resolve(arguments: Arguments, runs: Sequence[PlannedRun]) -> tuple[Argument
                 raise UserError(
                     f"{word} is to be one run of seed {seed} with this in its description, and is: {labels}."
                 )
-            word = meant[0].run_id
+            word = meant[0].id
             needs.append(meant[0].folder)
         words.append(word)
     return tuple(words), tuple(needs)
@@ -143,7 +143,7 @@ def _analyses(
         if "error" in answer:
             refused.append(f"{where}: {answer['error']}")
         else:
-            analyses.append(PlannedAnalysis(answer["id"], arguments, of, tuple(run.folder for run in group)))
+            analyses.append(PlannedAnalysis(answer["id"], arguments, of, needs=tuple(run.folder for run in group)))
     return analyses
 
 
@@ -165,7 +165,7 @@ def _of(spec: AnalysisSpec, group: Sequence[PlannedRun]) -> tuple[Arguments, str
     if not group:
         return spec.arguments, ""
     name, *options = spec.arguments
-    runs = json.dumps([run.run_id for run in group])
+    runs = json.dumps([run.id for run in group])
     more = f" and {len(group) - 1} more" if len(group) > 1 else ""
     return (name, "--runs", runs, *options), group[0].label + more
 

@@ -26,7 +26,7 @@ from rethink.runs.run import runs_folder
 from rethink.sweep import execution
 from rethink.sweep.jobs import Job, PlannedRun
 from rethink.sweep.plan import command_list
-from rethink.sweep.settings import Count
+from rethink.sweep.specification import Count
 
 CONFIG = Path("configs/launcher/slurm.yaml")
 _JOB = "job.txt"

@@ -5,7 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from rethink.runs.reading import Columns, read_columns
 from rethink.sweep import slurm_array
 from rethink.sweep.failure import read_failure
 from rethink.sweep.jobs import Job
+from rethink.sweep.time_left import Progress as Progress
 from rethink.sweep.time_left import seconds_left
 
 _REFRESH = 1.0  # seconds
@@ -35,18 +36,6 @@ _COLOURS = {
 _FIRST = ("running", "failed", "damaged", "queued", "interrupted", "missing", "done")
 _OTHER_COLUMNS = 12 + 11 + 7 + 7 + 6 + 5 * 2  # of the table, beside the description
 _ERRORS_ON_SCREEN = 3
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far a run is, from its history."""
-
-    state: str
-    epoch: int = 0
-    epochs: int | None = None
-    accuracy: float | None = None
-    seconds_per_epoch: float | None = None
-    error: str = ""
 
 
 def progress(runs: Sequence[Job], previous: Mapping[str, Progress] | None = None) -> dict[str, Progress]:
@@ -75,7 +64,9 @@ def _progress(run: Job) -> Progress:
     if not epochs:
         return Progress(state, epochs=run.epochs, error=error)
     accuracies = [value for value in history.get("train/accuracy", []) if value is not None]
-    seconds = [a + (b or 0) for a, b in _pairs(history, "seconds/train", "seconds/evaluation") if a is not None]
+    trained = history.get("seconds/train", [])
+    evaluated = history.get("seconds/evaluation", [None] * len(trained))
+    seconds = [a + (b or 0) for a, b in zip(trained, evaluated, strict=True) if a is not None]
     return Progress(
         state,
         int(epochs[-1] or 0),
@@ -91,11 +82,6 @@ def _history(folder: Path) -> Columns:
         return read_columns(folder / "history.csv")
     except (OSError, ValueError):  # not there yet, or damaged: the report names that
         return {}
-
-
-def _pairs(history: Columns, first: str, second: str) -> list[tuple[float | None, float | None]]:
-    column = history.get(first, [])
-    return list(zip(column, history.get(second, [None] * len(column)), strict=True))
 
 
 def table(runs: Sequence[Job], states: Mapping[str, Progress], width: int, lines: int | None = None) -> RenderableType:

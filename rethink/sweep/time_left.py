@@ -3,26 +3,27 @@
 import heapq
 import statistics
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from dataclasses import dataclass
 
 from rethink.sweep.jobs import Job, PlannedRun
 
 _ENDED = ("done", "failed", "damaged")
 
 
-class _Progress(Protocol):
-    @property
-    def state(self) -> str: ...
-    @property
-    def epoch(self) -> int: ...
-    @property
-    def epochs(self) -> int | None: ...
-    @property
-    def seconds_per_epoch(self) -> float | None: ...
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is, from its history."""
+
+    state: str
+    epoch: int = 0
+    epochs: int | None = None
+    accuracy: float | None = None
+    seconds_per_epoch: float | None = None
+    error: str = ""
 
 
 def seconds_left(
-    jobs: Sequence[Job], states: Mapping[str, _Progress], slots: int, among: Sequence[Job] | None = None
+    jobs: Sequence[Job], states: Mapping[str, Progress], slots: int, among: Sequence[Job] | None = None
 ) -> float | None:
     """Until all are done, or None where nothing is known of one.
 
@@ -49,7 +50,7 @@ def seconds_left(
     return max(ends)
 
 
-def _seconds(job: Job, jobs: Sequence[Job], states: Mapping[str, _Progress]) -> float | None:
+def _seconds(job: Job, jobs: Sequence[Job], states: Mapping[str, Progress]) -> float | None:
     state = states[job.id]
     alike = [other for other in jobs if other.kind == job.kind]
     measured = [seconds for other in alike if (seconds := states[other.id].seconds_per_epoch) is not None]
@@ -65,7 +66,7 @@ def _seconds(job: Job, jobs: Sequence[Job], states: Mapping[str, _Progress]) -> 
     return max(0.0, statistics.fmean(shares) - used) * state.epochs * epoch
 
 
-def _share(state: _Progress) -> float | None:
+def _share(state: Progress) -> float | None:
     """Of its budget, that a run that is done has used."""
     return state.epoch / state.epochs if state.state == "done" and state.epoch and state.epochs else None
 

@@ -104,16 +104,6 @@ def two_layer_weights(n: int, d: int) -> int:
     return 2 * n + d
 
 
-def deep_weights(n: int, d: int, depth: int) -> int:
-    """Weights of `DeepReLU`, exactly: 2n + d for depth 2, else 2n + d + 4k - 5.
-
-    Of each of the k - 2 hidden layers that are not the last, the neuron that ends the piece has two; each of the k - 2
-    that are not the first is passed the coordinate and passes on the sum, one weight each; the coordinate has one
-    threshold, and the sum's offset comes in and goes out.
-    """
-    return two_layer_weights(n, d) + (4 * (depth - 2) + 3 if depth > 2 else 0)
-
-
 def weights_bound(n: int, d: int, depth: int) -> int:
     """2n + d for depth 2 (Theorem 1); 2n + d + 4k, the O(n + d) of Corollary 1, as it takes k <= n + 1 to be of use."""
     return two_layer_weights(n, d) + (4 * depth if depth > 2 else 0)

@@ -27,9 +27,6 @@ class UniformStability(RunAnalysis):
         seed: Not used: nothing is drawn.
     """
 
-    def __init__(self, runs: list[str], seed: int = 0) -> None:
-        super().__init__(runs, seed)
-
     def analyse(self, context: Context) -> Result:
         """Means over the left-out examples, and the largest changes over all of them."""
         whole, without = _whole_and_left_out(self.opened())

@@ -32,7 +32,6 @@ class Validation:
 
     @property
     def n(self) -> int:
-        """Number of images."""
         return len(self.labels)
 
     def gammas(self, points: Tensor) -> list[Row]:

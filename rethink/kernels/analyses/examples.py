@@ -57,5 +57,4 @@ class Examples:
 
     @property
     def n(self) -> int:
-        """Number of training images."""
         return len(self.train)
