@@ -151,8 +151,8 @@ def test_latex_escapes() -> None:
 
 
 def test_html_escapes() -> None:
-    html = str(TABLE.to_html())
-    assert "<td class=left>a|b &lt;i&gt; &amp; 50%_</td><td class=right>&gt; 60</td>" in html
+    html = Page("title", "lead", [Artefact("fig1a", "title", "claim", "finding", tables=[TABLE])]).render()
+    assert '<td class="left">a|b &lt;i&gt; &amp; 50%_</td><td class="right">&gt; 60</td>' in html
     assert "<i>" not in html
 
 

@@ -20,6 +20,7 @@ def folder_of(experiment: str, scale: str) -> Path | None:
 
 
 def run_id(experiment: str, scale: str) -> str:
+    """Id of the W&B run that shows them."""
     return f"report-{experiment}-{scale}"
 
 

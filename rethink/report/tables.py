@@ -1,4 +1,4 @@
-"""One table, five renderings: Markdown, terminal (rich), HTML, CSV and LaTeX.
+"""One table, five renderings: Markdown, terminal (rich), CSV, LaTeX, and HTML by page.html.
 
 Markdown, HTML, LaTeX and the terminal show rounded values in the column's unit. CSV keeps the values as they
 are (accuracies as fractions) under the names that history.csv uses; an estimate over seeds takes three columns there,
@@ -15,7 +15,6 @@ from typing import Literal
 import rich.box
 import rich.table
 import rich.text
-from markupsafe import Markup
 
 from rethink.files import write_text
 from rethink.report.estimates import Comparison, Estimate, Seeds
@@ -23,7 +22,7 @@ from rethink.runs.run import Crossing
 
 Cell = str | int | float | Crossing | Estimate | Seeds | None
 
-_WIDE = 24  # characters: a column of longer texts may be broken into lines on the page
+_WIDE = 24  # characters
 ABSENT = "–"  # what a reader sees where there is no value
 
 
@@ -166,29 +165,13 @@ class Table:
             table.add_row(*map(rich.text.Text, row))
         return table
 
-    def to_html(self) -> Markup:
-        shown = self.shown()
-        wide = [max((len(row[i]) for row in shown), default=0) > _WIDE for i in range(len(self.columns))]
-        classes = [
-            Markup('"left wide"') if broad and column.align == "left" else column.align
-            for column, broad in zip(self.columns, wide, strict=True)
+    def classes(self) -> list[str]:
+        """The CSS classes of each column: one of longer texts is wide, and may be broken into lines."""
+        longest = [max(map(len, column), default=0) for column in zip(*self.shown(), strict=True)]
+        return [
+            "left wide" if column.align == "left" and length > _WIDE else column.align
+            for column, length in zip(self.columns, longest or [0] * len(self.columns), strict=True)
         ]
-
-        def cells(tag: str, texts: Iterable[str]) -> Markup:
-            return Markup("").join(
-                Markup("<{0} class={1}>{2}</{0}>").format(Markup(tag), name, text)
-                for name, text in zip(classes, texts, strict=True)
-            )
-
-        head = Markup("<thead><tr>{}</tr></thead>").format(cells("th", (c.title for c in self.columns)))
-        body = Markup("\n").join(Markup("<tr>{}</tr>").format(cells("td", row)) for row in shown)
-        items = Markup("").join(Markup("<li>{}</li>").format(note) for note in self.notes)
-        notes = Markup("<ul class=notes>{}</ul>").format(items) if items else Markup("")
-        # The caption stands above what scrolls sideways on a phone, so that it is read whole.
-        return Markup(
-            '<p class=caption>{0}</p>\n<div class=table tabindex=0 role=region aria-label="{0}"><table>\n{1}\n'
-            "<tbody>{2}</tbody></table></div>{3}"
-        ).format(self.caption, head, body, notes)
 
     def to_csv(self) -> str:
         file = io.StringIO()

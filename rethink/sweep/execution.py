@@ -108,7 +108,7 @@ def _folder(words: Sequence[str]) -> Path:
     return runs_folder() / identification.identify(words)[0]
 
 
-def describe(code: int) -> str:
+def describe_exit(code: int) -> str:
     """How a process ended."""
     if code >= 0:
         return f"its process ended with code {code}"
@@ -167,6 +167,6 @@ def _distributed(words: Sequence[str], folder: Path, devices: int, log: TextIO) 
     if holder(folder) is not None:
         return Outcome("elsewhere")
     if code < 0:
-        return Outcome("failed", describe(code))
+        return Outcome("failed", describe_exit(code))
     *_, last = (folder / _LOG).read_text(errors="replace").strip().splitlines()  # at least the command
     return Outcome("failed", last.removeprefix("rethink: "))

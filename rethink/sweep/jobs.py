@@ -30,7 +30,7 @@ class Job(ABC):
     """The folders of the runs that have to be done before."""
 
     verb: ClassVar[str]
-    begins_with: ClassVar[str]
+    first_file: ClassVar[str]
     """What lies in its folder as soon as it has begun."""
 
     @property
@@ -64,12 +64,12 @@ class Job(ABC):
     @property
     def done(self) -> bool:
         """Whether it has all that is wanted of it."""
-        return _has_record(self.folder)
+        return is_there(self.folder / "record.json")
 
     @property
     def ready(self) -> bool:
         """Whether all that it needs is done, and has its weights."""
-        return all(_has_record(folder) and final_weights(folder).is_file() for folder in self.needs)
+        return all(is_there(folder / "record.json") and final_weights(folder).is_file() for folder in self.needs)
 
     @property
     def state(self) -> State:
@@ -82,7 +82,7 @@ class Job(ABC):
             return "running"
         if read_failure(self.folder) is not None:
             return "failed"
-        return "interrupted" if is_there(self.folder / self.begins_with) else "missing"
+        return "interrupted" if is_there(self.folder / self.first_file) else "missing"
 
     @property
     def damage(self) -> str | None:
@@ -111,7 +111,7 @@ class PlannedRun(Job):
     """Whether another run or an analysis needs its weights, which a restored record has not."""
 
     verb = "fit"
-    begins_with = "config.yaml"
+    first_file = "config.yaml"
 
     @property
     def run_id(self) -> str:
@@ -155,7 +155,7 @@ class PlannedAnalysis(Job):
     """What it is of, in a line: a run's description."""
 
     verb = "analyze"
-    begins_with = "partial"
+    first_file = "partial"
 
     @property
     def folder(self) -> Path:
@@ -174,7 +174,3 @@ class PlannedAnalysis(Job):
 
     def _open(self) -> FinishedAnalysis:
         return FinishedAnalysis.open(self.folder)
-
-
-def _has_record(folder: Path) -> bool:
-    return is_there(folder / "record.json")

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from rethink.cluster.preemption import SAME_KEY, stop_signals
 from rethink.errors import UserError
 from rethink.sweep.cancellation import CANCELLED, Marks, cancelled_since, marks
-from rethink.sweep.execution import Outcome, describe
+from rethink.sweep.execution import Outcome, describe_exit
 from rethink.sweep.failure import read_failure, write_failure
 from rethink.sweep.jobs import Job
 
@@ -219,7 +219,7 @@ def _run_on_worker(worker: subprocess.Popen[str], planned: Job, devices: int, sw
     code = worker.wait()
     if sweep.stopped or code == -signal.SIGTERM:  # a signal before the run could note it
         return Outcome("stopped")
-    error = f"{describe(code)}; see {planned.folder / 'log.txt'}"
+    error = f"{describe_exit(code)}; see {planned.folder / 'log.txt'}"
     write_failure(planned.folder, error)
     return Outcome("failed", error)
 
