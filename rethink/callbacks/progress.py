@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from jsonargparse.typing import NonNegativeFloat
@@ -9,6 +10,8 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from rethink.runs.summary import percent
 
 REFRESH_SECONDS = 0.25
 LINE = "{epoch}  {rate}  loss {loss}  train {train}  test {test}  {left} left"
@@ -74,8 +77,8 @@ class ProgressDisplay(ProgressBar):
         """Takes the epoch's accuracies up."""
         metrics: dict[str, float] = pl_module.epoch_metrics  # type: ignore[assignment]
         self._fields["loss"] = _number(metrics.get("train/loss", metrics.get("online/loss")))
-        self._fields["train"] = _percent(metrics.get("train/accuracy", metrics.get("online/accuracy")))
-        self._fields["test"] = _percent(metrics.get("test/accuracy", metrics.get("validation/accuracy")))
+        self._fields["train"] = percent(metrics.get("train/accuracy", metrics.get("online/accuracy")))
+        self._fields["test"] = percent(metrics.get("test/accuracy", metrics.get("validation/accuracy")))
         self._update(trainer, trainer.current_epoch + 1)
         if self.enabled and self._live is None and time.monotonic() - self._printed >= self.log_every_seconds:
             self._print()
@@ -129,13 +132,5 @@ def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.4f}"
 
 
-def _percent(value: float | None) -> str:
-    return "-" if value is None else f"{100 * value:.2f} %"
-
-
 def _duration(seconds: float) -> str:
-    if seconds == float("inf"):
-        return "-"
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{seconds:02}"
+    return "-" if seconds == float("inf") else str(timedelta(seconds=round(seconds)))

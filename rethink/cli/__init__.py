@@ -1,8 +1,9 @@
 """The command line. What every command needs is here and starts at once; the rest is imported when it is used."""
 
+import importlib
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 
 from rethink import __version__
@@ -112,29 +113,9 @@ def _dispatch(arguments: list[str]) -> None:
 
             train(arguments)
     elif command in OTHERS:
+        module = "rethink.running.analysis" if command == "analyze" else f"rethink.cli.{command}"
         with signals_noted() if command == "analyze" else nullcontext():
-            _other(command)(rest)
+            importlib.import_module(module).main(rest)
     else:
         hint = did_you_mean(command, [*TRAINING, *OTHERS])
         raise UserError(f"there is no command {command!r}.{hint} The commands: {', '.join([*TRAINING, *OTHERS])}.")
-
-
-def _other(command: str) -> Callable[[list[str]], None]:
-    match command:
-        case "analyze":
-            from rethink.running.analysis import main
-        case "data":
-            from rethink.cli.data import main
-        case "show":
-            from rethink.cli.show import main
-        case "report":
-            from rethink.cli.report import main
-        case "publish":
-            from rethink.cli.publish import main
-        case "restore":
-            from rethink.cli.restore import main
-        case "wandb":
-            from rethink.cli.wandb import main
-        case _:
-            from rethink.cli.sweep import main
-    return main

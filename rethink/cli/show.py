@@ -155,7 +155,7 @@ def _list(folders: list[Path], options: Any, analyses: int) -> None:
 
 def _chosen(folders: list[Path], selection: Selection, sort: str | None, damage: list[str]) -> list[Path]:
     runs = [*_read(folders, lambda folder: Summary.of(folder, verified=False), damage)]
-    chosen = [run for run in runs if selection.has(partial(_outcomes, run), partial(_setting, run, damage))]
+    chosen = [run for run in runs if selection.has(partial(getattr, run, "outcomes"), partial(_setting, run, damage))]
     if not chosen:
         selection.require_known(run.setting for run in runs)
         raise UserError(f"no run of {len(runs)} has what is asked for. `rethink show` lists them.")
@@ -165,10 +165,6 @@ def _chosen(folders: list[Path], selection: Selection, sort: str | None, damage:
             raise UserError(f"--sort {sort}: no run has such a value.")
         chosen.sort(key=lambda run: _ascending(keys[run.folder]), reverse=True)
     return [run.folder for run in chosen]
-
-
-def _outcomes(run: Summary) -> Sequence[str]:
-    return run.outcomes
 
 
 def _setting(run: Summary, damage: list[str]) -> Setting | None:

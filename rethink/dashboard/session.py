@@ -124,15 +124,12 @@ def _keep(new: Path, kept: Path, run_id: str) -> None:
 
 def offline_runs(home: Path, run_id: str, state: str) -> list[Path]:
     """What was logged offline, oldest first, and is `waiting`, `begun` (the sync was interrupted) or `synced`."""
-    mirrors = sorted((home / "wandb").glob(f"offline-run-*-{run_id}"))
-    return [path for path in mirrors if _state(path, run_id) == state]
-
-
-def _state(mirror: Path, run_id: str) -> str:
-    """From the files that `wandb sync` leaves."""
-    if (mirror / f"run-{run_id}.wandb.synced").exists():
-        return "synced"
-    return "begun" if (mirror / f"run-{run_id}.wandb.syncstate").exists() else "waiting"
+    mirrors = []
+    for mirror in sorted((home / "wandb").glob(f"offline-run-*-{run_id}")):
+        synced, begun = ((mirror / f"run-{run_id}.wandb.{left}").exists() for left in ("synced", "syncstate"))
+        if state == ("synced" if synced else "begun" if begun else "waiting"):  # from what `wandb sync` leaves
+            mirrors.append(mirror)
+    return mirrors
 
 
 def check_arrival(run: "wandb.Run", last_step: int, timeout: float) -> None:
