@@ -97,7 +97,7 @@ def _is_run(word: str, root: Path) -> bool:
 
 def is_run(folder: Path) -> bool:
     """Whether this is the folder of a run, finished or begun."""
-    return is_there(folder / "config.yaml") or is_finished(folder)
+    return folder.is_dir() and (is_there(folder / "config.yaml") or is_finished(folder))
 
 
 def find(name: str, root: Path) -> Path:
