@@ -2,14 +2,20 @@
 
 import csv
 import io
+import re
+import sys
 from pathlib import Path
 
 import pytest
 from mini_records import Scale, results_of, write_run
 
+from rethink.cli import main, sweep
 from rethink.report import artefacts, paper
 from rethink.report.page import Artefact
 from rethink.runs.run import Run
+from rethink.runs.setting import Setting
+from rethink.sweep.jobs import PlannedRun
+from rethink.sweep.plan import Plan
 
 RECIPE = {"class": "TensorFlowRMSProp", "options": {"label_smoothing": 0.1}}
 INCEPTION = [row for row in paper.rows("table2") if row.cells["model"] == "InceptionV3"]
@@ -78,3 +84,44 @@ def test_fig2a_has_the_papers_curves_and_what_stopping_would_gain(tmp_path, scal
 def test_without_a_run_both_say_so():
     for name in ("table2", "fig2a"):
         assert "0 of the paper's" in make(name, []).finding or "None of the three" in make(name, []).finding
+
+
+@pytest.mark.slow
+def test_the_documented_slurm_scripts_are_what_the_command_writes(tmp_path, monkeypatch):
+    """With what differs from machine to machine in other words."""
+    monkeypatch.setenv("RETHINK_RUNS", str(tmp_path))
+    scripts = []
+    for layer in ("slurm_8gpus", "slurm_4nodes"):
+        config = ["--launcher-config", f"configs/launcher/{layer}.yaml"]
+        main(["sweep", "run", "table2", "--seeds", "0", "--launcher", "slurm", *config, "--export-only"])
+        text = (tmp_path / ".sweeps" / "table2-full" / "array.sh").read_text()
+        text = re.sub(r"commands-\w+", "commands-0123abcd", text.replace(str(tmp_path), "/home/you/rethink/runs"))
+        text = text.replace(sys.executable, "/home/you/rethink/.venv/bin/python").replace(
+            f"cd {Path.cwd()}\n", "cd /home/you/rethink\n"
+        )
+        scripts.append(text.splitlines())
+    page = Path("docs/imagenet.md").read_text()
+    one, four = scripts
+    assert "\n".join(one) in page
+    assert "\n".join(line for line in four if line not in one) in page
+
+
+def test_a_plan_says_what_a_run_takes(tmp_path, monkeypatch):
+    """By hand: 250 epochs of 1,281,167 images, a fifth of them with an evaluation three times as fast."""
+    costs = artefacts.script("table2", "costs.py")
+    monkeypatch.setattr(costs, "MEASURED", tmp_path / "throughput.json")
+    hours = 250 * (1_281_167 + 1_331_167 / 15) / (1300 * 8 * 0.9) / 3600
+    assert costs.of_run("InceptionV3", 250).startswith(f"{hours:.1f} h on 8 GPUs, 2.9 h on 4 x 8; $203, $229; assumed")
+    assert costs.of_run("MLP", 250) == ""
+    costs.MEASURED.write_text('{"InceptionV3": 2600}')
+    assert costs.of_run("InceptionV3", 250).startswith(f"{hours / 2:.1f} h on 8 GPUs")
+    assert "measured 2,600 images/s" in costs.of_run("InceptionV3", 250)
+
+
+def test_the_command_line_prints_it_behind_each_run_as_a_comment(capsys, monkeypatch):
+    run = PlannedRun("a", ("--model", "InceptionV3"), Setting("InceptionV3", "TrueLabels", 0.0), 250)
+    monkeypatch.setattr(sweep, "plan", lambda experiment: Plan((run,)))
+    main(["sweep", "plan", "table2", "fig2a"])
+    assert " fit --model InceptionV3  # 10.2 h on 8 GPUs" in capsys.readouterr().out
+    main(["sweep", "plan", "table2", "--scale", "demo"])
+    assert "#" not in capsys.readouterr().out

@@ -13,9 +13,12 @@ from rethink.cli.arguments import Parser, experiment_options
 from rethink.cluster.preemption import EXIT_CODE
 from rethink.errors import UserError
 from rethink.sweep import cancellation, execution, status
-from rethink.sweep.experiment import Experiment
+from rethink.sweep.experiment import EXPERIMENTS, Experiment
+from rethink.sweep.jobs import PlannedRun
 from rethink.sweep.launching import LAUNCHERS, Launch, launch, program
 from rethink.sweep.plan import Plan, command_list, plans
+
+COSTS = "costs.py"  # beside sweep.yaml: `of_run(architecture, epochs)` says what a run takes
 
 
 def main(args: list[str]) -> None:
@@ -91,7 +94,17 @@ def _count(text: str) -> int:
 
 
 def _plan(planned: Plan, options: Namespace) -> None:
-    print(command_list(planned.jobs, program=program()), end="")
+    """Behind a command, as a comment, what it takes: of experiments that have a `costs.py`, at full scale."""
+    scripts = []
+    for name in options.experiments if options.scale == "full" else ():
+        if (EXPERIMENTS / name / COSTS).is_file():
+            from rethink.report.artefacts import script  # here: it loads what draws figures
+
+            scripts.append(script(name, COSTS))
+    for job in planned.jobs:
+        words = (s.of_run(job.setting.architecture, job.epochs) for s in scripts if isinstance(job, PlannedRun))
+        cost = next(filter(None, words), "")
+        print(command_list([job], program=program()).rstrip("\n") + (f"  # {cost}" if cost else ""))
     _conclude(planned)
 
 

@@ -95,12 +95,12 @@ def _summary(artefact: Artefact) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def script(name: str) -> ModuleType:
+def script(name: str, file: str = SCRIPT) -> ModuleType:
     """`experiments/<name>/figures.py` as a module; one script may import another as `experiments.<name>.figures`."""
     root = str(EXPERIMENTS.resolve().parent)
     if root not in sys.path:
         sys.path.append(root)
-    return importlib.import_module(f"experiments.{name}.{SCRIPT.removesuffix('.py')}")
+    return importlib.import_module(f"experiments.{name}.{file.removesuffix('.py')}")
 
 
 def _script_anywhere(path: Path) -> ModuleType:
