@@ -293,6 +293,7 @@ data -> {get,status
 data fetch cifar10 -> 'fetch'
 data get -> DATASET
 data get cifar100000 -> 'cifar100000' | Did you mean 'cifar10'?
+data get imagenet -> image-net.org | docs/imagenet.md | imagenet-samples
 data get imagenet21k -> 'imagenet21k' | cifar10
 data get mnist --from nowhere -> nowhere (--from) is not a folder
 data get mnist --from hello.txt -> hello.txt (--from) is not a folder

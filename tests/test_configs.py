@@ -71,7 +71,12 @@ def test_data_configs(run_one_batch, layer):
     name = Path(layer).stem
     store = Path("data") / {"imagenet": name, "cifar10_jpeg": "cifar10-jpeg"}.get(name, f"{name}.bin")
     if "synthetic" not in layer and not store.exists():
-        pytest.skip(f"{store} is not there: `rethink data get {store.stem}` gets it")
+        how = (
+            "put its class folders or archives there"
+            if name == "imagenet"
+            else f"`rethink data get {store.stem}` gets it"
+        )
+        pytest.skip(f"{store} is not there: {how}")
     run_one_batch("--config", layer, *MODEL)
 
 

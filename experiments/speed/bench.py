@@ -257,6 +257,13 @@ def image_files(setting: Setting) -> Iterator[Row]:
     """Images per CPU second from JPEGs and from a packed copy; left out without `rethink data get imagenet-samples`."""
     for name, goal, ours, theirs in jpegs.turns(min(setting.rounds, 3)):
         yield Row(f"JPEGs: {name}", "torchvision", "images/s", ours, theirs, goal)
+    measured = jpegs.memory_over_epochs(20)
+    if measured:
+        yield Row("JPEGs: memory after 20 epochs", "after one", "MB", measured[-1:], measured[:1], jpegs.MEMORY_GOAL)
+    listed, corrupted, megabytes = jpegs.million()
+    yield Row(f"list of {jpegs.MILLION:,} files, read", None, "s", [listed], [])
+    yield Row(f"list of {jpegs.MILLION:,} files, memory", None, "MB", [megabytes], [])
+    yield Row(f"labels of {jpegs.MILLION:,} files, half of them drawn anew", None, "s", [corrupted], [], 1.0)
 
 
 MEASUREMENTS = (training_steps, epochs, lightning, loading, kernel_machine, terminal, image_files)
@@ -519,7 +526,7 @@ def _cells(row: Row) -> list[str | float | None]:
             return None
         median = statistics.median(turns)
         if not row.wants_more:
-            return f"{median:.2f} s"
+            return f"{median:.2f} {row.unit}"
         return f"{median / 1000:.1f}k/s" if median >= 10_000 else f"{median:.0f}/s"
 
     goal = None if row.goal is None else f"{'≥' if row.wants_more else '≤'} {row.goal:g}"

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from rethink.cli.arguments import Parser
-from rethink.data.catalog import DATASETS, find
+from rethink.data.catalog import DATASETS, DataError, find
 from rethink.data.store import get, status
 from rethink.data.trees import TREES
 from rethink.data.trees import get as get_tree
@@ -92,6 +92,12 @@ def _cache(options: argparse.Namespace) -> None:
 
 
 def _get(options: argparse.Namespace) -> None:
+    if "imagenet" in options.names:
+        raise DataError(
+            "ImageNet cannot be got from here: its owners give it to whom they know. Register at image-net.org, then "
+            "put the folders train and val, or the three archives of ILSVRC 2012, into the folder imagenet of the data "
+            "sets (docs/imagenet.md). The twenty images of imagenet-samples are for trying things."
+        )
     wanted = [name if name in TREES else find(name) for name in options.names]  # before anything is got
     for dataset in wanted:
         if isinstance(dataset, str):

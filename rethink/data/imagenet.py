@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
-from jsonargparse.typing import ClosedUnitInterval, NonNegativeInt, PositiveInt
+from jsonargparse.typing import NonNegativeInt, PositiveInt
 
 from rethink.data.image_folder import ImageFolder
 from rethink.errors import UserError
@@ -22,48 +22,13 @@ class ImageNet(ImageFolder):
     folders in `train` and `val`, or the published archives, which are unpacked there once (140 GB more, with SciPy).
 
     Args:
-        size: Height and width that the network sees.
-        stored_size: Side of the squares. Default: such that the central 87.5 % have `size`.
-        classes: Number of classes, chosen by `subset_seed`. Fewer are part of more. Default: all.
-        fraction: Share of the training images, chosen by `subset_seed`, in place of `train_size`. Default: all.
-        skip_damaged: Whether files that are no whole images are left out, counted and recorded. All are decoded once
-            to know. Otherwise the first such file ends the run.
-        checksums: Whether the digest of the data is of the files' content too, which is read whole at each start.
-        resident: Whether all images are decoded once and kept in memory. Default: if they take a quarter of it.
         workers: Processes that decode images, beside each process that trains.
         batch_size: Examples of a batch over all processes together.
-        evaluation_batch_size: Images that are evaluated together.
-        **options: Those of every data set.
+        **options: Those of ImageFolder but its folder.
     """
 
-    def __init__(
-        self,
-        size: PositiveInt = 299,
-        stored_size: PositiveInt | None = None,
-        classes: PositiveInt | None = None,
-        fraction: ClosedUnitInterval | None = None,
-        skip_damaged: bool = False,
-        checksums: bool = False,
-        resident: bool | None = None,
-        workers: NonNegativeInt = 8,
-        batch_size: PositiveInt = 256,
-        evaluation_batch_size: PositiveInt = 100,
-        **options: Any,
-    ) -> None:
-        super().__init__(
-            folder="imagenet",  # by name: the command line reads which options are left to ask for
-            size=size,
-            stored_size=stored_size,
-            classes=classes,
-            fraction=fraction,
-            skip_damaged=skip_damaged,
-            checksums=checksums,
-            resident=resident,
-            workers=workers,
-            evaluation_batch_size=evaluation_batch_size,
-            batch_size=batch_size,
-            **options,
-        )
+    def __init__(self, workers: NonNegativeInt = 8, batch_size: PositiveInt = 256, **options: Any) -> None:
+        super().__init__(folder="imagenet", workers=workers, batch_size=batch_size, **options)
 
     @property
     def place(self) -> Path:
