@@ -120,7 +120,7 @@ def test_a_plan_says_what_a_run_takes(tmp_path, monkeypatch):
 
 def test_the_command_line_prints_it_behind_each_run_as_a_comment(capsys, monkeypatch):
     run = PlannedRun("a", ("--model", "InceptionV3"), Setting("InceptionV3", "TrueLabels", 0.0), 250)
-    monkeypatch.setattr(sweep, "plan", lambda experiment: Plan((run,)))
+    monkeypatch.setattr(sweep, "plans", lambda experiments: [Plan((run,))])
     main(["sweep", "plan", "table2", "fig2a"])
     assert " fit --model InceptionV3  # 10.2 h on 8 GPUs" in capsys.readouterr().out
     main(["sweep", "plan", "table2", "--scale", "demo"])
