@@ -95,9 +95,9 @@ def test_the_documented_slurm_scripts_are_what_the_command_writes(tmp_path, monk
         config = ["--launcher-config", f"configs/launcher/{layer}.yaml"]
         main(["sweep", "run", "table2", "--seeds", "0", "--launcher", "slurm", *config, "--export-only"])
         text = (tmp_path / ".sweeps" / "table2-full" / "array.sh").read_text()
-        text = re.sub(r"commands-\w+", "commands-0123abcd", text.replace(str(tmp_path), "/home/you/rethink/runs"))
-        text = text.replace(sys.executable, "/home/you/rethink/.venv/bin/python").replace(
-            f"cd {Path.cwd()}\n", "cd /home/you/rethink\n"
+        text = re.sub(r"commands-\w+", "commands-0123abcd", text.replace(str(tmp_path), "/shared/rethink/runs"))
+        text = text.replace(sys.executable, "/shared/rethink/.venv/bin/python").replace(
+            f"cd {Path.cwd()}\n", "cd /shared/rethink\n"
         )
         scripts.append(text.splitlines())
     page = Path("docs/imagenet.md").read_text()
