@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from rethink import files
 from torture import damage, faults, outcome, references, settings, trials, warming
 from torture.commands import Ended
 from torture.damage import Scene
@@ -136,6 +137,6 @@ def test_a_reader_that_believes_everything_is_wrong(imported, monkeypatch, tmp_p
     """Whoever checks no digest goes on from a damaged checkpoint."""
     for module in [module for name, module in sys.modules.items() if name.startswith("rethink.")]:
         if hasattr(module, "read_archive"):
-            monkeypatch.setattr(module, "read_archive", Path.read_bytes)
+            monkeypatch.setattr(module, "read_archive", files.read_bytes)
     ended = [damage.damaged_checkpoint(random.Random(seed), place(tmp_path, seed)) for seed in range(12)]
     assert any(outcome.what == "wrong" and "-> other weights" in outcome.detail for outcome in ended)
