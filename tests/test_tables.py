@@ -85,7 +85,7 @@ class Records:
     def __init__(self, name: str, planned: Plan, seeds: int = 3, scale: Scale = "full") -> None:
         self.experiment = Experiment.load(name, scale)
         self.planned = tuple(
-            replace(run, run_id=f"{run.run_id}-{seed}", setting=replace(run.setting, seed=seed))
+            replace(run, id=f"{run.run_id}-{seed}", setting=replace(run.setting, seed=seed))
             for seed in range(seeds)
             for run in planned.runs
         )
