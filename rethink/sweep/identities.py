@@ -8,8 +8,12 @@ do; the code of a class of one's own; the versions of the libraries that parse.
 import hashlib
 import importlib.metadata
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+import multiprocessing
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
@@ -32,6 +36,7 @@ _OTHER_ROOMS = ("cli", "cluster", "dashboard", "report", "sweep")
 """What no identity depends on."""
 _PARSERS = ("jsonargparse", "lightning")
 _SEED = "--seed_everything"
+_FEW = 16  # commands that are parsed sooner, at a tenth of a second each, than processes are begun
 
 
 def identities(commands: Sequence[Arguments]) -> list[Identified]:
@@ -59,18 +64,35 @@ def identities(commands: Sequence[Arguments]) -> list[Identified]:
 
 def _identified(unknown: Mapping[str, Arguments]) -> dict[str, Identified]:
     """Those that differ in the seed alone are parsed once."""
-    groups: dict[Arguments, list[str]] = {}
+    groups: dict[Arguments, dict[str, Arguments]] = {}
     for key, command in unknown.items():
-        groups.setdefault(_of_any_seed(command), []).append(key)
+        groups.setdefault(_of_any_seed(command), {})[key] = command
     console = Console(stderr=True)
     text = f"Working out which runs {len(unknown)} sets of options are; this is kept"
-    answers: dict[str, Identified] = {}
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as progress:
-        if not console.is_terminal:
-            console.print(text)
-        for keys in progress.track(groups.values(), description=text):
-            answers |= _answers({key: unknown[key] for key in keys})
+    if not console.is_terminal:
+        console.print(text)
+    alike = list(groups.values())
+    answers = _answers(alike[0])  # imports and makes the parser, which the processes then have
+    with (
+        _processes(len(alike)) as in_turn,
+        Progress(console=console, transient=True, disable=not console.is_terminal) as progress,
+    ):
+        for more in progress.track(in_turn(_answers, alike[1:]), description=text, total=len(alike) - 1):
+            answers |= more
     return answers
+
+
+@contextmanager
+def _processes(count: int) -> Iterator[Callable[..., Iterable[dict[str, Identified]]]]:
+    """A `map` over the cores, where there is enough to do for a fork to pay."""
+    cores = os.cpu_count() or 1
+    if sys.platform != "linux" or cores == 1 or count < _FEW:
+        yield map
+        return
+    # Forked before the display has a thread. Ctrl-C is for the parent, which ends them.
+    ignored = (signal.SIGINT, signal.SIG_IGN)
+    with multiprocessing.get_context("fork").Pool(min(cores, 8), signal.signal, ignored) as pool:
+        yield pool.imap
 
 
 def _of_any_seed(command: Arguments) -> Arguments:
@@ -83,14 +105,13 @@ def _of_any_seed(command: Arguments) -> Arguments:
     return (*command[: position + 1], "", *command[position + 2 :])
 
 
-def _answers(alike: Mapping[str, Arguments]) -> Iterator[tuple[str, Identified]]:
-    (_, command), *_ = alike.items()
+def _answers(alike: Mapping[str, Arguments]) -> dict[str, Identified]:
+    command = next(iter(alike.values()))
     answer = identify(command)
-    for key, other in alike.items():
-        if other == command or "error" in answer:
-            yield key, answer
-        else:
-            yield key, _with_seed(answer, int(other[other.index(_SEED) + 1]))
+    return {
+        key: answer if other == command or "error" in answer else _with_seed(answer, int(other[other.index(_SEED) + 1]))
+        for key, other in alike.items()
+    }
 
 
 def _with_seed(answer: Identified, seed: int) -> Identified:
