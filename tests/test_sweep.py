@@ -495,14 +495,14 @@ class Network(Base):
 def test_a_class_of_ones_own_that_has_changed_is_identified_anew(runs, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     source = "from rethink.models import MLP\nclass Mine(MLP): pass\n"
-    (tmp_path / "own_network.py").write_text(source)
+    (tmp_path / "edited_network.py").write_text(source)
     identify, parsed = identities.identify, []
     monkeypatch.setattr(identities, "identify", lambda command: parsed.append(command) or identify(command))
-    command = ("fit", "--config", "configs/base.yaml", "--data", "Synthetic", "--model", "own_network.Mine")
+    command = ("fit", "--config", "configs/base.yaml", "--data", "Synthetic", "--model", "edited_network.Mine")
     for expected in (1, 1):
         identities.identities([command])
         assert len(parsed) == expected
-    (tmp_path / "own_network.py").write_text(source + "SIZE = 2\n")
+    (tmp_path / "edited_network.py").write_text(source + "SIZE = 2\n")
     identities.identities([command])
     assert len(parsed) == 2
 

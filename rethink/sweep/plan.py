@@ -12,7 +12,7 @@ from rethink.errors import UserError
 from rethink.runs.selection import Selection
 from rethink.runs.setting import Setting
 from rethink.sweep.experiment import AnalysisSpec, Arguments, Experiment
-from rethink.sweep.identities import identities
+from rethink.sweep.identities import Identified, identities
 from rethink.sweep.jobs import Job, PlannedAnalysis, PlannedRun
 
 _REFERENCE = re.compile(r"run\((.+)\)")
@@ -59,18 +59,23 @@ def _selected(job: Job, selection: Selection) -> bool:
 
 def plans(experiments: Sequence[Experiment]) -> list[Plan]:
     """The plan of each experiment; which runs there are is worked out for all of them at once."""
-    identities([("fit", *run) for experiment in experiments for run in experiment.runs if not _refers(run)])
-    return [plan(experiment) for experiment in experiments]
+    runs = [run for experiment in experiments for run in experiment.runs if not _refers(run)]
+    known = dict(zip(runs, identities([("fit", *run) for run in runs]), strict=True))
+    return [plan(experiment, known) for experiment in experiments]
 
 
-def plan(experiment: Experiment) -> Plan:
+def plan(experiment: Experiment, known: Mapping[Arguments, Identified] | None = None) -> Plan:
     """The runs and analyses of an experiment, each once.
 
     What a run is takes its parser to know; see `rethink.sweep.identities`.
+
+    Args:
+        experiment: Whose they are.
+        known: What the arguments of runs make, where that has been worked out.
     """
     where = experiment.file
     refused: list[str] = []
-    runs = _runs(where, experiment.runs, refused)
+    runs = _runs(where, experiment.runs, refused, known or {})
     chosen = Plan.of([Plan(tuple(runs))]).only(experiment.only)
     analyses = _analyses(where, experiment.analyses, chosen.runs, refused)
     needed = {folder for job in (*chosen.runs, *analyses) for folder in job.needs}
@@ -78,9 +83,11 @@ def plan(experiment: Experiment) -> Plan:
     return Plan.of([Plan(planned, tuple(refused), tuple(analyses))])
 
 
-def _runs(where: Path, wanted: Sequence[Arguments], refused: list[str]) -> list[PlannedRun]:
+def _runs(
+    where: Path, wanted: Sequence[Arguments], refused: list[str], known: Mapping[Arguments, Identified]
+) -> list[PlannedRun]:
     """The runs in their order; those that refer to others by `run(TEXT)` are known when those are."""
-    runs = _identified(where, {arguments: arguments for arguments in wanted if not _refers(arguments)}, refused)
+    runs = _identified(where, {run: run for run in wanted if not _refers(run)}, refused, known)
     resolved: dict[Arguments, Arguments] = {}
     needs: dict[Arguments, tuple[Path, ...]] = {}
     for arguments in wanted:
@@ -89,14 +96,18 @@ def _runs(where: Path, wanted: Sequence[Arguments], refused: list[str]) -> list[
                 resolved[arguments], needs[arguments] = _resolve(arguments, list(runs.values()))
             except UserError as error:
                 refused.append(f"{where}: {error}")
-    for arguments, run in _identified(where, resolved, refused).items():
+    for arguments, run in _identified(where, resolved, refused, {}).items():
         runs[arguments] = replace(run, needs=needs[arguments])
     return [runs[arguments] for arguments in wanted if arguments in runs]
 
 
-def _identified(where: Path, wanted: Mapping[Arguments, Arguments], refused: list[str]) -> dict[Arguments, PlannedRun]:
+def _identified(
+    where: Path, wanted: Mapping[Arguments, Arguments], refused: list[str], known: Mapping[Arguments, Identified]
+) -> dict[Arguments, PlannedRun]:
     """As written -> the run that these arguments are; what is refused is noted."""
-    answers = identities(tuple(("fit", *arguments) for arguments in wanted.values()))
+    if not known.keys() >= {*wanted.values()}:
+        known = dict(zip(wanted.values(), identities([("fit", *run) for run in wanted.values()]), strict=True))
+    answers = [known[arguments] for arguments in wanted.values()]
     runs = {}
     for (written, arguments), answer in zip(wanted.items(), answers, strict=True):
         if "error" in answer:
