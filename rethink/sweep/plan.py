@@ -60,22 +60,22 @@ def _selected(job: Job, selection: Selection) -> bool:
 def plans(experiments: Sequence[Experiment]) -> list[Plan]:
     """The plan of each experiment; which runs there are is worked out for all of them at once."""
     runs = [run for experiment in experiments for run in experiment.runs if not _refers(run)]
-    known = dict(zip(runs, identities([("fit", *run) for run in runs]), strict=True))
-    return [plan(experiment, known) for experiment in experiments]
+    identified = dict(zip(runs, identities([("fit", *run) for run in runs]), strict=True))
+    return [plan(experiment, identified) for experiment in experiments]
 
 
-def plan(experiment: Experiment, known: Mapping[Arguments, Identified] | None = None) -> Plan:
+def plan(experiment: Experiment, identified: Mapping[Arguments, Identified] | None = None) -> Plan:
     """The runs and analyses of an experiment, each once.
 
     What a run is takes its parser to know; see `rethink.sweep.identities`.
 
     Args:
         experiment: Whose they are.
-        known: What the arguments of runs make, where that has been worked out.
+        identified: What the arguments of runs make, where that has been worked out.
     """
     where = experiment.file
     refused: list[str] = []
-    runs = _runs(where, experiment.runs, refused, known or {})
+    runs = _runs(where, experiment.runs, refused, identified or {})
     chosen = Plan.of([Plan(tuple(runs))]).only(experiment.only)
     analyses = _analyses(where, experiment.analyses, chosen.runs, refused)
     needed = {folder for job in (*chosen.runs, *analyses) for folder in job.needs}
@@ -84,10 +84,10 @@ def plan(experiment: Experiment, known: Mapping[Arguments, Identified] | None = 
 
 
 def _runs(
-    where: Path, wanted: Sequence[Arguments], refused: list[str], known: Mapping[Arguments, Identified]
+    where: Path, wanted: Sequence[Arguments], refused: list[str], identified: Mapping[Arguments, Identified]
 ) -> list[PlannedRun]:
     """The runs in their order; those that refer to others by `run(TEXT)` are known when those are."""
-    runs = _identified(where, {run: run for run in wanted if not _refers(run)}, refused, known)
+    runs = _identified(where, {run: run for run in wanted if not _refers(run)}, refused, identified)
     resolved: dict[Arguments, Arguments] = {}
     needs: dict[Arguments, tuple[Path, ...]] = {}
     for arguments in wanted:
@@ -102,12 +102,12 @@ def _runs(
 
 
 def _identified(
-    where: Path, wanted: Mapping[Arguments, Arguments], refused: list[str], known: Mapping[Arguments, Identified]
+    where: Path, wanted: Mapping[Arguments, Arguments], refused: list[str], identified: Mapping[Arguments, Identified]
 ) -> dict[Arguments, PlannedRun]:
     """As written -> the run that these arguments are; what is refused is noted."""
-    if not known.keys() >= {*wanted.values()}:
-        known = dict(zip(wanted.values(), identities([("fit", *run) for run in wanted.values()]), strict=True))
-    answers = [known[arguments] for arguments in wanted.values()]
+    if not identified.keys() >= {*wanted.values()}:
+        identified = dict(zip(wanted.values(), identities([("fit", *run) for run in wanted.values()]), strict=True))
+    answers = [identified[arguments] for arguments in wanted.values()]
     runs = {}
     for (written, arguments), answer in zip(wanted.items(), answers, strict=True):
         if "error" in answer:
