@@ -14,7 +14,9 @@ from rethink.training.step import sgd_step
 
 pytestmark = [
     pytest.mark.gpu,
-    pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device"),
+    pytest.mark.skipif(
+        not torch.cuda.is_available(), reason="there is no CUDA device, or none is asked for: pytest tests/test_gpu.py"
+    ),
 ]
 
 
