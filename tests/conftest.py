@@ -5,7 +5,7 @@ import signal
 import sys
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-if not any("gpu" in argument for argument in sys.argv):
+if not any("gpu" in argument for argument in sys.argv[1:]):
     os.environ["CUDA_VISIBLE_DEVICES"] = ""  # what is compared to the last bit is a CPU's
 os.environ.setdefault("WANDB_MODE", "offline")
 os.environ.setdefault("WANDB_SILENT", "true")

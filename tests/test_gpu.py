@@ -15,7 +15,7 @@ from rethink.training.step import sgd_step
 pytestmark = [
     pytest.mark.gpu,
     pytest.mark.skipif(
-        not torch.cuda.is_available(), reason="there is no CUDA device, or none is asked for: pytest tests/test_gpu.py"
+        not torch.cuda.is_available(), reason="no CUDA device is here, or asked for by name: tests/test_gpu.py"
     ),
 ]
 
