@@ -1,5 +1,7 @@
 """The packed copy of a folder of images: the same numbers, made in pieces, verified, and read without the originals."""
 
+import hashlib
+import json
 import shutil
 import signal
 from pathlib import Path
@@ -13,6 +15,8 @@ from processes import fork
 import rethink.data.packed as packed_copies
 from rethink.cli import main
 from rethink.data import ImageFolder
+from rethink.data.image_files import DECODER
+from rethink.data.image_list import list_folder
 from rethink.errors import UserError
 
 
@@ -96,6 +100,35 @@ def test_a_changed_copy_is_refused(sets):
     content[:-1].tofile(path)
     with pytest.raises(UserError, match="has not the size"):
         data(sets)
+
+
+def test_a_copy_of_another_decoder_is_refused(sets):
+    cache(sets)
+    path = sets / "images-16" / "train.npz"
+    with np.load(path) as arrays:
+        kept = dict(arrays)
+    for other in ({"decoder": kept["decoder"] + 1}, {}):  # of a newer rethink, and of one that wrote none
+        np.savez(path, **{name: value for name, value in kept.items() if name != "decoder"} | other)
+        with pytest.raises(UserError, match="was made by another rethink"):
+            data(sets)
+        with pytest.raises(SystemExit):
+            cache(sets)
+
+
+@pytest.mark.parametrize("decoder", [DECODER, DECODER - 1])
+def test_a_copy_that_another_decoder_began_is_begun_anew(decoder, sets):
+    files, (train, _) = data(sets), list_folder(sets / "images", sets / ".lists")
+    head = {"files": train.fingerprint(), "decoder": decoder}
+    black = {"sum": hashlib.sha256(bytes(5 * 16 * 16 * 3)).hexdigest(), "aspects": [1.0] * 5, "damaged": {}}
+    copy = sets / "images-16"
+    copy.mkdir()
+    (copy / "train.journal").write_text("".join(json.dumps(line) + "\n" for line in (head, black)))
+    (copy / "train.squares").write_bytes(bytes(5 * 16 * 16 * 3))
+    cache(sets)
+    if decoder == DECODER:  # believed, as what a killed process has left
+        assert not squares(data(sets))[0][:5].any()
+    else:
+        assert_same(data(sets), files)
 
 
 def test_a_copy_of_other_files_is_refused(sets):

@@ -11,6 +11,8 @@ from PIL import Image
 
 from rethink.errors import UserError
 
+DECODER = 2
+"""Raised whenever `read_image` gives other bytes of the same file: packed copies of others are refused."""
 ORIENTATION = 0x0112  # EXIF's tag: how the camera was held
 # Its value -> which of (rows, columns) to mirror, after an exchange of rows and columns from 5 on.
 _MIRRORED = {2: (1,), 3: (0, 1), 4: (0,), 5: (), 6: (1,), 7: (0, 1), 8: (0,)}

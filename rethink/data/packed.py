@@ -28,7 +28,7 @@ from torch import Tensor
 
 from rethink.data.ahead import read_ahead
 from rethink.data.catalog import DataError
-from rethink.data.image_files import DamagedImage, read_image
+from rethink.data.image_files import DECODER, DamagedImage, read_image
 from rethink.data.image_list import ImageList, list_folder
 from rethink.data.split import Stored
 from rethink.data.transfer import require_space
@@ -62,9 +62,15 @@ class Packed:
                 files = ImageList.read(arrays, originals / str(arrays["part"]))
                 damaged = {int(number): reason for number, reason in json.loads(str(arrays["damaged"])).items()}
                 packed = cls(path, side, files, arrays["aspects"], damaged, arrays["sums"])
+                decoder = int(arrays.get("decoder", 1))
             whole = path.stat().st_size == len(files) * side * side * 3
         except (OSError, ValueError, KeyError) as error:
             raise DataError(f"{path} cannot be read: {error}. Remove {folder} and make it again.") from error
+        if decoder != DECODER:
+            raise DataError(
+                f"{path} was made by another rethink, whose squares are not the bytes that decoding the files gives "
+                f"now. Remove {folder} and make it again."
+            )
         if not whole:
             raise DataError(f"{path} has not the size that it had. Remove {folder} and make it again.")
         return packed
@@ -115,13 +121,14 @@ def pack(files: ImageList, target: Path, part: str, workers: int, advance: Calla
             if path.with_suffix(".npz").exists():
                 return
             squares, lines = opened.enter_context(path.open("ab")), opened.enter_context(journal.open("a+b"))
-            done = _done(lines, files.fingerprint())
+            head = {"files": files.fingerprint(), "decoder": DECODER}
+            done = _done(lines, head)
             lines.truncate(sum(len(line) for line, _ in done))
             chunks = [entry for _, entry in done[1:]]
             squares.truncate(min(len(chunks) * CHUNK, len(files)) * bytes_of_square)
             require_space(target, len(files) * bytes_of_square - squares.tell())
             if not done:
-                _append(lines, {"files": files.fingerprint()})
+                _append(lines, head)
             advance(min(len(chunks) * CHUNK, len(files)))
             left = torch.arange(len(files)).split(CHUNK)[len(chunks) :]
             for chunk in read_ahead(partial(_chunk, files, side), left, workers):
@@ -134,6 +141,7 @@ def pack(files: ImageList, target: Path, part: str, workers: int, advance: Calla
             damaged = {number: reason for entry in chunks for number, reason in entry["damaged"].items()}
             more = {
                 "part": files.folder.name,
+                "decoder": DECODER,
                 "aspects": np.array([aspect for entry in chunks for aspect in entry["aspects"]], np.float32),
                 "damaged": json.dumps(damaged),
                 "sums": np.array([list(bytes.fromhex(entry["sum"])) for entry in chunks], np.uint8),
@@ -195,11 +203,11 @@ def _append(lines: Any, entry: dict[str, Any]) -> dict[str, Any]:
     return entry
 
 
-def _done(lines: Any, fingerprint: str) -> list[tuple[bytes, dict[str, Any]]]:
-    """The whole lines of a journal, as written and decoded; none if it is of other files."""
+def _done(lines: Any, head: dict[str, Any]) -> list[tuple[bytes, dict[str, Any]]]:
+    """The whole lines of a journal, as written and decoded; none if its first one is another."""
     lines.seek(0)
     done = list(_entries(lines))
-    return done if done and done[0][1].get("files") == fingerprint else []
+    return done if done and done[0][1] == head else []
 
 
 def _entries(lines: Any) -> Iterator[tuple[bytes, dict[str, Any]]]:
