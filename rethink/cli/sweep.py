@@ -13,7 +13,7 @@ from rethink.cli.arguments import Parser, experiment_options
 from rethink.cluster.preemption import EXIT_CODE
 from rethink.errors import UserError
 from rethink.sweep import cancellation, execution, status
-from rethink.sweep.experiment import EXPERIMENTS, Experiment
+from rethink.sweep.experiment import Experiment
 from rethink.sweep.jobs import PlannedRun
 from rethink.sweep.launching import LAUNCHERS, Launch, launch, program
 from rethink.sweep.plan import Plan, command_list, plans
@@ -31,7 +31,7 @@ def main(args: list[str]) -> None:
     experiments = [Experiment.load(name, options.scale, options.seeds) for name in options.experiments]
     planned = Plan.of(plans(experiments)).only(options.only)
     options.chosen = _chosen(options)
-    options.names = [experiment.name for experiment in experiments]
+    options.loaded = experiments
     if not planned.jobs:
         listed = f"`rethink sweep status {options.chosen} --once` lists them."
         left = f"--only {' '.join(map(repr, options.only))} leaves no run. {listed}" if options.only else ""
@@ -96,11 +96,11 @@ def _count(text: str) -> int:
 def _plan(planned: Plan, options: Namespace) -> None:
     """Behind a command, as a comment, what it takes: of experiments that have a `costs.py`, at full scale."""
     scripts = []
-    for name in options.experiments if options.scale == "full" else ():
-        if (EXPERIMENTS / name / COSTS).is_file():
-            from rethink.report.artefacts import script  # here: it loads what draws figures
+    for experiment in options.loaded if options.scale == "full" else ():
+        if (file := experiment.file.parent / COSTS).is_file():
+            from rethink.report.artefacts import load_script  # here: it loads what draws figures
 
-            scripts.append(script(name, COSTS))
+            scripts.append(load_script(file))
     for job in planned.jobs:
         words = (s.of_run(job.setting.architecture, job.epochs) for s in scripts if isinstance(job, PlannedRun))
         cost = next(filter(None, words), "")
@@ -130,7 +130,8 @@ def _retry(planned: Plan, options: Namespace) -> None:
 
 
 def _launch(options: Namespace) -> Launch:
-    name = "-".join([*(options.names if len(options.names) < 4 else ["several"]), options.scale])
+    names = [experiment.name for experiment in options.loaded]
+    name = "-".join([*(names if len(names) < 4 else ["several"]), options.scale])
     chosen = vars(options)
     return Launch(name, **{field.name: chosen[field.name] for field in fields(Launch) if field.name != "name"})
 

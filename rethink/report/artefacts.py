@@ -42,8 +42,7 @@ def make(results: Results) -> Artefact:
     folder = results.experiment.file.parent
     if not (folder / SCRIPT).is_file():
         return _plain(results)
-    module = script(folder.name) if folder.parent == EXPERIMENTS else _script_anywhere(folder / SCRIPT)
-    artefact: Artefact = module.artefact(results)
+    artefact: Artefact = load_script(folder / SCRIPT).artefact(results)
     return artefact
 
 
@@ -95,19 +94,22 @@ def _summary(artefact: Artefact) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def load_script(path: Path) -> ModuleType:
+    """A script beside a sweep.yaml as a module, wherever that lies."""
+    if path.parent.parent == EXPERIMENTS:
+        return script(path.parent.name, path.name)
+    loader = SourceFileLoader(f"{path.stem} of {path.absolute().parent.name}", str(path))
+    module = ModuleType(loader.name)
+    loader.exec_module(module)
+    return module
+
+
 def script(name: str, file: str = SCRIPT) -> ModuleType:
     """`experiments/<name>/figures.py` as a module; one script may import another as `experiments.<name>.figures`."""
     root = str(EXPERIMENTS.resolve().parent)
     if root not in sys.path:
         sys.path.append(root)
     return importlib.import_module(f"experiments.{name}.{file.removesuffix('.py')}")
-
-
-def _script_anywhere(path: Path) -> ModuleType:
-    loader = SourceFileLoader(f"figures of {path.absolute().parent.name}", str(path))
-    module = ModuleType(loader.name)
-    loader.exec_module(module)
-    return module
 
 
 def runs_table(runs: Sequence[Run]) -> Table:

@@ -25,7 +25,6 @@ from rethink.models import Classifier
 from rethink.running.messages import Parser, require_complete, root_cause
 from rethink.running.refusals import refuse_trainer
 from rethink.running.trainer import callback, trainer_options
-from rethink.running.written import WrittenOptions
 from rethink.training.refusals import refuse_unrecorded
 
 Precision = Literal["auto", "32-true", "bf16-mixed", "bf16-true", "16-true", "64-true"]
@@ -136,8 +135,9 @@ class RunCLI(LightningCLI):
         for option in (argument.partition("=")[0].replace(".init_args.", ".") for argument in args):
             if option in _LINKED:
                 raise UserError(f"{option} is no option of its own: {_LINKED[option]}.")
+        assert isinstance(parser, Parser)  # as `parser_class` asked for
         self.config = parser.parse_args(args)
-        self.written: WrittenOptions = parser.written  # type: ignore[attr-defined]
+        self.written = parser.written
 
     @property
     def options(self) -> Any:

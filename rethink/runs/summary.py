@@ -16,6 +16,7 @@ from rethink.runs.reading import Columns, read_columns, with_remedy
 from rethink.runs.run import CUT_SHORT_RECORD, Run, recorded_identity
 from rethink.runs.setting import Setting
 
+_REMEDY = "Delete the folder, and repeat the run."
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast, where PyYAML was built with it
 
 
@@ -42,7 +43,7 @@ class Summary:
         """
         try:
             if not is_finished(folder):
-                with with_remedy("Delete the folder, and repeat the run."):
+                with with_remedy(_REMEDY):
                     config = dict(yaml.load(read_text(folder / "config.yaml"), _LOADER))
                 return cls(folder, None, config)
             if verified:
@@ -53,7 +54,7 @@ class Summary:
         except (OSError, TypeError, ValueError, yaml.YAMLError) as error:
             name = "record.json" if is_finished(folder) else "config.yaml"
             reason = " ".join(str(error).split())
-            raise UserError(f"{folder / name}: damaged ({reason}). Delete the folder, and repeat the run.") from error
+            raise UserError(f"{folder / name}: damaged ({reason}). {_REMEDY}") from error
 
     @cached_property
     def setting(self) -> Setting:
@@ -82,10 +83,10 @@ class Summary:
         """Of an unfinished run as far as it is. Raises UserError where it is damaged."""
         file = self.folder / "history.csv"
         try:
-            with with_remedy("Delete the folder, and repeat the run."):
+            with with_remedy(_REMEDY):
                 return read_columns(file) if is_there(file) else {}
         except (OSError, ValueError) as error:
-            raise UserError(f"{file}: damaged ({error}). Delete the folder, and repeat the run.") from error
+            raise UserError(f"{file}: damaged ({error}). {_REMEDY}") from error
 
     def final(self, metric: str) -> float | None:
         """The last value of a metric such as `test/accuracy`."""
@@ -113,7 +114,7 @@ class Summary:
             return self._cells()
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             reason = f"{type(error).__name__}: {error}"
-            raise UserError(f"{self.folder}: damaged ({reason}). Delete the folder, and repeat the run.") from error
+            raise UserError(f"{self.folder}: damaged ({reason}). {_REMEDY}") from error
 
     def _cells(self) -> dict[str, str]:
         if self.record is not None:

@@ -41,6 +41,8 @@ _FEW = 16  # commands that are parsed sooner, at a tenth of a second each, than 
 
 def identities(commands: Sequence[Arguments]) -> list[Identified]:
     """What each command makes: the arguments of `rethink`, from `fit` or `analyze` on."""
+    if not commands:
+        return []
     folder = runs_folder() / ".plans"
     depends_on = _interfaces(folder / "interfaces.json")
     answers: dict[str, Identified] = {}

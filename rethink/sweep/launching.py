@@ -5,7 +5,6 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
 from rich.console import Console
 
@@ -14,11 +13,10 @@ from rethink.sweep import cancellation, kubernetes, local, slurm_array, specific
 from rethink.sweep.failure import forget_failure
 from rethink.sweep.jobs import Job, PlannedRun
 from rethink.sweep.plan import command_list
+from rethink.sweep.specification import T
 
 LAUNCHERS = ("local", "slurm", "kubernetes", "print")
 _LAUNCHER_OF = {"export_only": "slurm", "detach": "slurm", "workers": "local", "devices": "local"}
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)

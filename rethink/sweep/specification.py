@@ -5,12 +5,15 @@ from collections.abc import Iterable
 from dataclasses import fields
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Annotated, Any, TypeVar, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args, get_origin
 
 from rethink.errors import UserError, did_you_mean
 from rethink.files import config_file, read_yaml
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+T = TypeVar("T", bound="DataclassInstance")
 _ANALYSES = "analyses"
 _WORDS: dict[type, str] = {
     int: "a whole number, 0 or more",
@@ -57,7 +60,7 @@ def load(kind: type[T], path: Path, *, analyses: bool = False) -> T:
     Under the key `analyses` stands what is different for these.
     """
     path = config_file(path)
-    keys = {item.name: item for item in fields(kind)}  # type: ignore[arg-type]
+    keys = {item.name: item for item in fields(kind)}
     try:
         spec = read(path, such_as=", ".join(list(keys)[:3]), may_be_empty=True)
     except FileNotFoundError as error:
