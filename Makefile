@@ -50,7 +50,7 @@ $(VENV)/installed: pyproject.toml setup.py constraints.txt
 demo: install ## Networks memorize noise, on real CIFAR-10, in four to six minutes on two cores
 	@$(RETHINK) data get cifar10
 	@$(RETHINK) sweep run demo --scale demo
-	@$(RETHINK) report --scale demo
+	@$(RETHINK) report demo fig1a fig1b fig1c --scale demo
 
 # A run that fails stops neither the others nor the artefact; the target fails all the same.
 # What LAUNCHER=print prints goes to a shell, so nothing else is on its standard output.

@@ -20,8 +20,11 @@ import torch
 from rethink.runs.run import Run
 
 torch.set_num_threads(1)
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell starts what runs in the background
+# Ignored where a shell starts what runs in the background, and under nohup.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 REPOSITORY = Path(__file__).parents[1]
 _TAKEN: set[Path] = set()
 

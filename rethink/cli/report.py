@@ -21,7 +21,7 @@ def main(args: list[str]) -> None:
         SystemExit: With code 1, where a record is damaged; the report is made from the others.
     """
     parser = Parser(prog="rethink report", description="Figures, tables and one self-contained page from records.")
-    parser.add_argument("experiments", nargs="*", metavar="EXPERIMENT", help="default: all, and one page of them")
+    parser.add_argument("experiments", nargs="*", metavar="EXPERIMENT", help="default: all. Several are one page")
     experiment_options(parser)
     parser.add_argument(
         "--rule", type=Rule.parse, default=FIT, help='when a training set counts as fitted, such as "loss<0.1"'
@@ -42,17 +42,17 @@ def main(args: list[str]) -> None:
             artefact = artefacts.make(results)
             artefacts.write(artefact, results, output / artefact.name)
             made.append((artefact, results))
-    if options.experiments:
+    if len(options.experiments) == 1:
         for artefact, results in made:
             _print(artefact, results, output / artefact.name / "index.html")
-        if absent:
-            commands = "; ".join(f"`{results.experiment.command}`" for results in absent)
-            problems = "".join(f"\n  {problem}" for results in absent for problem in results.problems)
-            names = ", ".join(results.experiment.name for results in absent)
-            raise UserError(f"{names}: nothing of it is done yet. Make them with {commands}.{problems}")
     else:
         overview("Rethinking generalization, reproduced", made, absent).save(output / "index.html")
         print(f"{len(made)} of {len(chosen)} artefacts have runs. Open {output / 'index.html'}")
+    if options.experiments and absent:
+        commands = "; ".join(f"`{results.experiment.command}`" for results in absent)
+        problems = "".join(f"\n  {problem}" for results in absent for problem in results.problems)
+        names = ", ".join(results.experiment.name for results in absent)
+        raise UserError(f"{names}: nothing of it is done yet. Make them with {commands}.{problems}")
     report_damage(line for results in [*(results for _, results in made), *absent] for line in results.damaged)
 
 

@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -40,13 +41,18 @@ class Chart:
 
     def save(self, folder: Path) -> None:
         """Write `name.png` (160 dpi, white), `name.svg` and, if it has any, its values as `name.csv` into `folder`."""
-        figure, png = draw(self.panels, self.columns), io.BytesIO()
+        figure, png = self._drawn, io.BytesIO()
         with matplotlib.rc_context(_STYLE):
             figure.savefig(png, format="png", dpi=160, facecolor="white", metadata={"Software": None})
         write_bytes(folder / f"{self.name}.png", png.getvalue(), durable=False)
         write_text(folder / f"{self.name}.svg", _svg(figure, salt=self.name, face="white"), durable=False)
         if not _only_pictures(self.panels):
             write_text(folder / f"{self.name}.csv", self.to_csv(), durable=False)
+
+    @cached_property
+    def _drawn(self) -> Figure:
+        """In as many columns as there is room for: for the files and, once more, for the page."""
+        return draw(self.panels, self.columns)
 
     @property
     def columns(self) -> int:
@@ -72,7 +78,7 @@ class Chart:
 
     def drawings(self) -> list["Drawing"]:
         """For the page: side by side for a screen and for print, one under the other for a phone."""
-        return [Drawing.of(self, "wide", self.columns), Drawing.of(self, "narrow", columns=1)]
+        return [Drawing.of(self, "wide", self._drawn), Drawing.of(self, "narrow", draw(self.panels, columns=1))]
 
 
 @dataclass(frozen=True)
@@ -85,8 +91,7 @@ class Drawing:
     values: list[dict[str, Any]]
 
     @classmethod
-    def of(cls, chart: Chart, layout: str, columns: int) -> "Drawing":
-        figure = draw(chart.panels, columns)
+    def of(cls, chart: Chart, layout: str, figure: Figure) -> "Drawing":
         values = [
             _values(axes, panel, series)
             for axes, panel in zip(figure.axes, chart.panels, strict=True)
