@@ -3,19 +3,13 @@
 import argparse
 import json
 import math
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rethink.cli.arguments import Parser, experiment_options
 from rethink.cli.show import find
 from rethink.dashboard import description
 from rethink.errors import UserError
 from rethink.runs.run import runs_folder
-
-if TYPE_CHECKING:
-    from rethink.dashboard.pushing import Push
-    from rethink.dashboard.session import Target
 
 BEGUN = ("config.yaml", "record.json")  # one of them is there when a run has begun
 
@@ -44,7 +38,7 @@ def _parser() -> Parser:
         "push", parents=[target], help="send what W&B does not have yet of runs, finished or not; repeat it as you like"
     )
     push.add_argument("runs", nargs="*", metavar="RUN_ID", help="run_ids or their first digits; by default all runs")
-    push.add_argument("--experiment", metavar="NAME", help="the runs of this experiment, and its figures of results/")
+    push.add_argument("--experiment", metavar="NAME", help="the runs of this experiment")
     experiment_options(push)
     push.add_argument("--group", help="W&B group (default: the experiment, or the run's own)")
     push.add_argument("--tags", nargs="+", default=[], metavar="TAG", help="W&B tags in addition to the run's own")
@@ -74,7 +68,7 @@ def _seconds(text: str) -> float:
 
 def _push(options: argparse.Namespace) -> None:
     from rethink.dashboard import session
-    from rethink.dashboard.pushing import push_all
+    from rethink.dashboard.mirror import push_all
 
     target = session.Target(
         options.mode,
@@ -84,8 +78,7 @@ def _push(options: argparse.Namespace) -> None:
         tuple(options.tags),
         options.timeout,
     )
-    jobs = _jobs(options, target)
-    counted = push_all(jobs, target)
+    counted = push_all(_folders(options), target)
     print(
         f"{counted['pushed']} pushed ({counted['rows']} rows), {counted['nothing new']} with nothing new, "
         f"{counted['not pushed']} not pushed"
@@ -96,21 +89,15 @@ def _push(options: argparse.Namespace) -> None:
         raise SystemExit(1)
 
 
-def _jobs(options: argparse.Namespace, target: "Target") -> dict[str, "Push"]:
-    """What is to be pushed, by name: runs, and the figures of an experiment."""
-    from rethink.dashboard import figures, mirror
-
+def _folders(options: argparse.Namespace) -> list[Path]:
+    """Of the runs that are to be pushed."""
     root = runs_folder()
     folders = [find(name, root) for name in options.runs]
     if options.experiment is not None:
         folders += _of_experiment(options)
     elif not options.runs:
         folders = sorted({path.parent for name in BEGUN for path in root.glob(f"*/{name}")})
-    jobs: dict[str, Push] = {folder.name: partial(mirror.push, folder, target) for folder in folders}
-    if options.experiment is not None and (folder := figures.folder_of(options.experiment, options.scale)):
-        home = root / ".reports" / figures.run_id(options.experiment, options.scale)
-        jobs[str(folder)] = partial(figures.push, options.experiment, options.scale, folder, home, target)
-    return jobs
+    return list(dict.fromkeys(folders))
 
 
 def _of_experiment(options: argparse.Namespace) -> list[Path]:

@@ -7,12 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-import yaml
-
-from rethink.errors import UserError
-from rethink.files import is_there, read_text
-from rethink.runs.reading import read_columns
 from rethink.runs.run import Run
+from rethink.runs.summary import Summary, is_finished
 
 # Durations differ whenever an epoch is trained again after a restart, while what was measured stays.
 _TIMED = ("seconds/train", "seconds/evaluation", "images_per_second")
@@ -37,19 +33,13 @@ class LocalRun:
         Raises:
             UserError: A file is damaged; the message has the remedy.
         """
-        if is_there(folder / "record.json"):
+        if is_finished(folder):
             run = Run.open(folder)
-            settings = run.record.get("config") or _config(folder) or _settings_of(run.record)
+            settings = run.record.get("config") or _settings_of(run.record)
             return cls(folder, run.run_id, settings, _rows(run.history), run.record)
-        history = folder / "history.csv"
-        try:
-            rows = _rows(read_columns(history)) if is_there(history) else []
-        except ValueError as error:
-            raise UserError(f"{history} is damaged ({error}). Go on with the run: it writes the file anew.") from error
-        settings = _config(folder)
-        if settings is None:
-            raise UserError(f"{folder} has neither config.yaml nor record.json: it is no run.")
-        return cls(folder, folder.name, settings, rows, None)
+        begun = Summary.of(folder)
+        settings = {name: value for name, value in begun.config.items() if name not in ("config", "force")}
+        return cls(folder, folder.name, settings, _rows(begun.history), None)
 
     @property
     def last_step(self) -> int:
@@ -80,17 +70,6 @@ def _rows(columns: Mapping[str, list[float | None]]) -> list[Row]:
         row = dict(zip(columns, values, strict=True))
         rows.append(row | {name: int(row.get(name) or 0) for name in ("epoch", "step")})
     return rows
-
-
-def _config(folder: Path) -> dict[str, Any] | None:
-    path = folder / "config.yaml"
-    if not is_there(path):
-        return None
-    try:
-        options = dict(yaml.safe_load(read_text(path)))
-    except (TypeError, ValueError, yaml.YAMLError) as error:
-        raise UserError(f"{path} is damaged ({error}). Delete the folder, and repeat the run.") from error
-    return {name: value for name, value in options.items() if name not in ("config", "force")}
 
 
 def _settings_of(record: Mapping[str, Any]) -> dict[str, Any]:

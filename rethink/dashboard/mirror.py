@@ -1,14 +1,19 @@
 """The mirror of a run in W&B: names, configuration and rows as logged live, then the outcome and its record."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
 from rethink.dashboard import description, session
 from rethink.dashboard.local import LocalRun, Row, digest, step_of, unsent
-from rethink.dashboard.pushed import MirrorState, Mode, mirror_lock
+from rethink.dashboard.pushed import Busy, MirrorState, mirror_lock
 from rethink.dashboard.session import NotPushed, Target
+from rethink.errors import UserError
 
 if TYPE_CHECKING:
     import wandb
@@ -22,8 +27,50 @@ class PushResult:
     note: str = ""
 
 
+def push_all(folders: Sequence[Path], target: Target) -> Counter[str]:
+    """Pushes one run after the other; what fails is said in a line, and stops no other.
+
+    Returns:
+        How many were `pushed`, had `nothing new` or were `not pushed`, and how many `rows` were sent.
+    """
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    counted: Counter[str] = Counter()
+    everywhere = ""  # why nothing can be pushed
+    try:
+        session.log_in(target)
+    except NotPushed as error:
+        everywhere = str(error)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("", total=len(folders))
+        for folder in folders:
+            progress.update(task, description=folder.name)
+            reason = everywhere
+            try:
+                sent = push(folder, target) if not everywhere else None
+            except Busy:
+                reason = "the run logs itself now, or another process pushes it"
+            except NotPushed as error:
+                reason = str(error)
+                if target.mode == "online" and not session.reachable():
+                    everywhere = reason
+            except UserError as error:
+                reason = str(error)
+            if reason:
+                line = f"cannot push {folder.name}: {reason.rstrip('.')}; `rethink wandb push` again sends the rest"
+                console.print(f"W&B: {line}.", markup=False)
+                counted["not pushed"] += 1
+            elif sent is not None:
+                if sent.note:
+                    console.print(f"W&B: {folder.name}: {sent.note}.", markup=False)
+                counted["nothing new" if sent.rows is None else "pushed"] += 1
+                counted["rows"] += sent.rows or 0
+            progress.advance(task)
+    return counted
+
+
 def push(folder: Path, target: Target) -> PushResult:
-    """Mirrors a run, finished or not: online what W&B does not have yet, offline all that was not synced, in one file.
+    """Mirrors a run, finished or not: online what W&B does not have yet, offline all of it in one file.
 
     Raises:
         NotPushed: Something failed. What W&B has it keeps; the next push sends the rest.
@@ -34,18 +81,18 @@ def push(folder: Path, target: Target) -> PushResult:
         local = LocalRun.read(folder)
         if not local.rows:
             return PushResult(None, "no epoch yet")
-        before = _earlier(folder, target, target.mode)
+        before = _earlier(folder, target)
         if before is not None:  # a group and tags that an earlier push gave stay
             tags = tuple(dict.fromkeys([*before.tags, *target.tags]))
             target = replace(target, group=target.group or before.group, tags=tags)
-            if before.describes(_pushed(local, target)):
+            if before == _state(local, target):
                 return PushResult(None)
-        return _push_online(local, target, before) if target.mode == "online" else _push_offline(local, target, before)
+        return (_push_online if target.mode == "online" else _push_offline)(local, target, before)
 
 
-def _earlier(folder: Path, target: Target, mode: Mode) -> MirrorState | None:
+def _earlier(folder: Path, target: Target) -> MirrorState | None:
     """The earlier mirror in the same project. No entity is one's default one, which can be any."""
-    before = MirrorState.read(folder, mode)
+    before = MirrorState.read(folder)
     if before is None or before.project != target.project:
         return None
     return before if None in (before.entity, target.entity) or before.entity == target.entity else None
@@ -53,7 +100,8 @@ def _earlier(folder: Path, target: Target, mode: Mode) -> MirrorState | None:
 
 def _push_online(local: LocalRun, target: Target, before: MirrorState | None) -> PushResult:
     note = ""
-    if before is not None and before.rows and digest(local.rows[: before.rows]) != before.digest:
+    logged = before.rows if before is not None and before.mode == "online" else 0
+    if before is not None and logged and digest(local.rows[:logged]) != before.digest:
         note = (
             f"trained anew since; W&B keeps its rows up to step {before.last_step}, which cannot be changed. "
             "For the new ones push to another --project"
@@ -63,38 +111,21 @@ def _push_online(local: LocalRun, target: Target, before: MirrorState | None) ->
         _log(run, rows)
         complete(run, local, wait=target.timeout)
     session.check_arrival(run, local.last_step, target.timeout)
-    _pushed(local, target).write(local.folder, "online")
+    _state(local, target).write(local.folder)
     return PushResult(len(rows), note)
 
 
 def _push_offline(local: LocalRun, target: Target, before: MirrorState | None) -> PushResult:
-    after = _synced_up_to(local, target, before)
-    rows = unsent(local.rows, after)
+    waiting, synced = session.offline_runs(local.folder, local.run_id)
+    if synced or (before is not None and (before.mode == "online" or not waiting)):
+        raise NotPushed(
+            "W&B has rows of it, or may have, and `wandb sync` would add a whole file to them: use --mode online"
+        )
     with session.wandb_run(local.folder, target, _about(local, target)) as run:
-        _log(run, rows)
+        _log(run, local.rows)
         complete(run, local)
-    mirror = session.offline_runs(local.folder, local.run_id, "waiting")[-1]
-    replace(_pushed(local, target), folder=mirror.name, after=after).write(local.folder, "offline")
-    return PushResult(len(rows))
-
-
-def _synced_up_to(local: LocalRun, target: Target, before: MirrorState | None) -> int:
-    """The step after which an offline mirror has to begin: `wandb sync` adds its rows to those that W&B has.
-
-    Raises:
-        NotPushed: Which rows W&B has cannot be known here; online it can be asked.
-    """
-    synced, begun = (session.offline_runs(local.folder, local.run_id, state) for state in ("synced", "begun"))
-    if begun:
-        raise NotPushed(f"its sync was interrupted: `wandb sync {begun[0]}` first")
-    if _earlier(local.folder, target, "online") is not None or (before is None and synced):
-        raise NotPushed("W&B has rows of it already, to which a whole file would be added: use --mode online")
-    if before is None or before.folder is None:
-        return -1
-    mirror = local.folder / "wandb" / before.folder
-    if not mirror.exists():
-        raise NotPushed(f"{mirror} is gone: if it was synced, use --mode online; if not, delete wandb-pushed.json")
-    return before.last_step if mirror in synced else before.after
+    _state(local, target).write(local.folder)
+    return PushResult(len(local.rows))
 
 
 def _about(local: LocalRun, target: Target) -> dict[str, Any]:
@@ -156,8 +187,9 @@ def complete(run: "wandb.Run", local: LocalRun, wait: float | None = None) -> No
         logged.wait(timeout=max(1, round(wait)))
 
 
-def _pushed(local: LocalRun, target: Target) -> MirrorState:
+def _state(local: LocalRun, target: Target) -> MirrorState:
     return MirrorState(
+        mode=target.mode,
         entity=target.entity,
         project=target.project,
         group=target.group,

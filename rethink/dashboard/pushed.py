@@ -1,9 +1,9 @@
-"""What of a folder was mirrored, in its `wandb-pushed.json`; and who mirrors it now."""
+"""What of a run was mirrored, in its `wandb-pushed.json`; and who mirrors it now."""
 
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, Self
 
@@ -13,6 +13,7 @@ from rethink.errors import UserError
 from rethink.files import read_text, write_text
 
 Mode = Literal["online", "offline"]
+_FILE = "wandb-pushed.json"
 
 
 class Busy(Exception):
@@ -21,8 +22,9 @@ class Busy(Exception):
 
 @dataclass(frozen=True)
 class MirrorState:
-    """A mirror as it was when it was last written."""
+    """The last mirror of a run, as it was when it was written."""
 
+    mode: Mode
     entity: str | None
     project: str
     group: str | None = None
@@ -31,30 +33,19 @@ class MirrorState:
     rows: int = 0
     digest: str = ""
     finished: bool = False
-    folder: str | None = None
-    """Of an offline mirror, within `wandb/`."""
-    after: int = -1
-    """An offline mirror has the rows after this step; those before were synced with an earlier one."""
-
-    def describes(self, other: "MirrorState") -> bool:
-        """Whether it is the mirror of the same, to the same place."""
-        return replace(self, folder=None, after=-1) == replace(other, folder=None, after=-1)
 
     @classmethod
-    def read(cls, folder: Path, mode: Mode) -> Self | None:
-        """The last mirror of a folder. A damaged file counts as none: then W&B is asked."""
+    def read(cls, folder: Path) -> Self | None:
+        """That of a folder. A damaged file counts as none: then W&B is asked."""
         try:
-            content = json.loads(read_text(folder / "wandb-pushed.json"))[mode]
-            return cls(**content | {"tags": tuple(content.get("tags", ()))})
+            content = json.loads(read_text(folder / _FILE))
+            return cls(**content | {"tags": tuple(content["tags"])})
         except (OSError, UserError, ValueError, KeyError, TypeError):
             return None
 
-    def write(self, folder: Path, mode: Mode) -> None:
-        """Beside that of the other mode."""
-        other: Mode = "offline" if mode == "online" else "online"
-        beside = MirrorState.read(folder, other)
-        content = {mode: asdict(self)} | ({other: asdict(beside)} if beside else {})
-        write_text(folder / "wandb-pushed.json", json.dumps(content, indent=2, sort_keys=True) + "\n")
+    def write(self, folder: Path) -> None:
+        """In the place of the one before."""
+        write_text(folder / _FILE, json.dumps(asdict(self), indent=2, sort_keys=True) + "\n")
 
 
 @contextmanager
@@ -65,12 +56,8 @@ def mirror_lock(folder: Path) -> Iterator[None]:
         Busy: Somebody else has it.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / ".wandb.lock", timeout=0)
     try:
-        lock.acquire()
+        with FileLock(folder / ".wandb.lock", timeout=0):
+            yield
     except Timeout:
         raise Busy from None
-    try:
-        yield
-    finally:
-        lock.release()

@@ -110,26 +110,23 @@ def wandb_run(home: Path, target: Target, about: dict[str, Any]) -> Iterator["wa
                 raise
             raise NotPushed(one_line(error)) from error
         if target.mode == "offline":
-            _keep(Path(folder) / "wandb", home / "wandb", about["id"])
+            _keep(Path(folder) / "wandb", home, about["id"])
 
 
-def _keep(new: Path, kept: Path, run_id: str) -> None:
-    """Moves the one run in `new` to `kept`, in the place of those there that were not synced."""
+def _keep(new: Path, home: Path, run_id: str) -> None:
+    """Moves the one run in `new` to `home/wandb`, in the place of those there that were not synced."""
     (mirror,) = new.glob(f"offline-run-*-{run_id}")
-    kept.mkdir(exist_ok=True)
-    for earlier in offline_runs(kept.parent, run_id, "waiting"):
+    (home / "wandb").mkdir(exist_ok=True)
+    for earlier in offline_runs(home, run_id)[0]:
         shutil.rmtree(earlier)
-    shutil.move(mirror, kept / mirror.name)
+    shutil.move(mirror, home / "wandb" / mirror.name)
 
 
-def offline_runs(home: Path, run_id: str, state: str) -> list[Path]:
-    """What was logged offline, oldest first, and is `waiting`, `begun` (the sync was interrupted) or `synced`."""
-    mirrors = []
-    for mirror in sorted((home / "wandb").glob(f"offline-run-*-{run_id}")):
-        synced, begun = ((mirror / f"run-{run_id}.wandb.{left}").exists() for left in ("synced", "syncstate"))
-        if state == ("synced" if synced else "begun" if begun else "waiting"):  # from what `wandb sync` leaves
-            mirrors.append(mirror)
-    return mirrors
+def offline_runs(home: Path, run_id: str) -> tuple[list[Path], list[Path]]:
+    """What was logged offline and is waiting, and what was synced, or begun to be: by what `wandb sync` leaves."""
+    mirrors = sorted((home / "wandb").glob(f"offline-run-*-{run_id}"))
+    synced = [mirror for mirror in mirrors if list(mirror.glob(f"run-{run_id}.wandb.sync*"))]
+    return [mirror for mirror in mirrors if mirror not in synced], synced
 
 
 def check_arrival(run: "wandb.Run", last_step: int, timeout: float) -> None:

