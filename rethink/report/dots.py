@@ -1,6 +1,7 @@
 """The dot plot of a table: a row of the table in a row, ours filled and the paper's number hollow."""
 
 import re
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -47,17 +48,23 @@ def dots(
 
 
 def height(panel: Panel) -> float:
-    """In inches: a row of a dot plot is a line of text."""
+    """In inches: a row of a dot plot is as high as the longest of their names."""
     if panel.picture:
         return panel.picture.height
-    return 0.22 * len(panel.rows) + 0.75 if panel.rows else 3.1
+    lines = max((name.count("\n") + 1 for name in _names(panel)), default=1)
+    return (0.07 + 0.15 * lines) * len(panel.rows) + 0.75 if panel.rows else 3.1
+
+
+def _names(panel: Panel) -> list[str]:
+    """Of the rows, in lines that leave room for the axes."""
+    return [textwrap.fill(name, 50) for name in panel.rows]
 
 
 def draw_rows(axes: Axes, panel: Panel, named: bool) -> None:
     """A dot plot; the paper's marks are hollow, and beneath ours."""
     axes.set_title(panel.title)
     axes.set_xlabel(panel.y_label)
-    axes.set_yticks(range(len(panel.rows)), panel.rows if named else [""] * len(panel.rows))
+    axes.set_yticks(range(len(panel.rows)), _names(panel) if named else [""] * len(panel.rows))
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     for series in panel.series:
