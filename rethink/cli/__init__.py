@@ -114,7 +114,8 @@ def _dispatch(arguments: list[str]) -> None:
             train(arguments)
     elif command in OTHERS:
         module = "rethink.running.analysis" if command == "analyze" else f"rethink.cli.{command}"
-        with signals_noted() if command == "analyze" else nullcontext():
+        noted = command == "analyze" or [command, *rest[:1]] == ["sweep", "task"]
+        with signals_noted() if noted else nullcontext():
             importlib.import_module(module).main(rest)
     else:
         hint = did_you_mean(command, [*TRAINING, *OTHERS])

@@ -20,8 +20,7 @@ from rethink.cluster.preemption import SAME_KEY, stop_signals
 from rethink.errors import UserError
 from rethink.sweep.cancellation import CANCELLED, Marks, cancelled_since, marks
 from rethink.sweep.execution import Outcome, describe_exit
-from rethink.sweep.failure import read_failure, write_failure
-from rethink.sweep.jobs import Job
+from rethink.sweep.jobs import Job, read_failure, write_failure
 
 _POLL = 2.0  # seconds between two looks at a run that another process trains
 _ANNOUNCED_EVERY = 60.0  # seconds, while runs that were stopped save themselves
