@@ -13,8 +13,8 @@ from rethink.cli import main
 from rethink.cluster.lease import Lease
 from rethink.errors import UserError
 from rethink.files import Damaged, read_json, write_json, write_text
+from rethink.running.analysis import find_analyses
 from rethink.running.identification import identify_analysis
-from rethink.running.wings import find_analyses
 from rethink.runs.analysis import ARRAYS, FinishedAnalysis
 from rethink.runs.reading import FORMAT
 

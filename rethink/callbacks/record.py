@@ -101,7 +101,7 @@ class Record(Measurement):
             max_steps=trainer.max_steps,
             whole_epoch=self._whole_epoch,
             diverged=convergence is not None and convergence.outcome == "diverged",
-            stop_rule_met=convergence is not None and convergence.convergence_step.ends,
+            stop_rule_met=convergence is not None and convergence.ends,
             stopped_early=any(isinstance(c, EarlyStopping) and c.stopping_reason.value for c in callbacks),
         )
 
