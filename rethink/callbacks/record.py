@@ -19,8 +19,7 @@ from rethink.runs.environment import describe
 from rethink.runs.identity import identity
 from rethink.runs.journal import CUT_SHORT, Journal, ending
 from rethink.runs.reading import FORMAT
-from rethink.runs.run import CUT_SHORT_RECORD, FILES
-from rethink.runs.weights import final_weights
+from rethink.runs.run import CUT_SHORT_RECORD, FILES, final_weights
 from rethink.training import lightning_internals
 
 

@@ -10,9 +10,8 @@ from rethink.cluster.lease import holder
 from rethink.errors import UserError
 from rethink.files import Damaged, is_there, read_bytes, write_text
 from rethink.runs.analysis import FinishedAnalysis, analyses_folder
-from rethink.runs.run import Run, runs_folder
+from rethink.runs.run import Run, final_weights, lacks_weights, runs_folder
 from rethink.runs.setting import Setting
-from rethink.runs.weights import final_weights, lacks_weights
 from rethink.sweep.experiment import Arguments
 
 _FAILURE = "failure.txt"
