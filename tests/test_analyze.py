@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 import rethink.running.analysis
-from rethink.analyses.analysis import Analysis, Context, Result, canonical
+from rethink.analyses.analysis import Analysis, Context, Result
 from rethink.cli import main
 from rethink.cluster.lease import Lease
 from rethink.errors import UserError
 from rethink.files import Damaged, read_json, write_json, write_text
+from rethink.running.analysis import find_analyses
 from rethink.running.identification import identify_analysis
-from rethink.running.wings import find_analyses
 from rethink.runs.analysis import ARRAYS, FinishedAnalysis
 from rethink.runs.reading import FORMAT
 
@@ -222,12 +222,6 @@ def test_the_identity_is_of_options_that_are_not_at_their_defaults(monkeypatch):
     before = identify(["Blocks"])
     monkeypatch.setattr(Blocks, "version", 2)
     assert identify(["Blocks"]) != before
-
-
-def test_options_as_text_are_the_same_for_equal_ones(tmp_path):
-    assert canonical({"b": np.int64(2), "a": tmp_path}) == canonical({"a": str(tmp_path), "b": 2})
-    with pytest.raises(TypeError, match="cannot be an option"):
-        canonical({"a": object()})
 
 
 # Once, anew, and after a kill.

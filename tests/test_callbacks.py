@@ -173,10 +173,10 @@ def test_held_out_images_choose_the_epoch_without_the_test_set():
 def test_best_test_accuracy_goes_on_from_a_checkpoint():
     rows = accuracies((0.5, 0.1), (0.7, 0.2), (0.6, 0.1))
     whole, first, second = BestTestAccuracy(), BestTestAccuracy(), BestTestAccuracy()
-    feed(whole.stopping, rows)
-    feed(first.stopping, rows[:2])
+    feed(whole, rows)
+    feed(first, rows[:2])
     second.load_state_dict(json.loads(json.dumps(first.state_dict())))
-    feed(second.stopping, rows[2:], first=3)
+    feed(second, rows[2:], first=3)
     assert second.summary() == whole.summary()
 
 

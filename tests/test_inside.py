@@ -37,11 +37,10 @@ from rethink.inside.neighbours import nearest_differently_labelled
 from rethink.inside.probes import STRENGTHS, condensed, fit_probe, leave_one_out
 from rethink.inside.similarity import cka, gram
 from rethink.models import MLP, SmallAlexNet, SmallInception
+from rethink.models.initialization import take_over
 from rethink.models.layers import BatchNorm
-from rethink.models.pretrained import take_over
 from rethink.running.identification import identify
-from rethink.runs.run import Run
-from rethink.runs.weights import final_weights, weights_of_epoch
+from rethink.runs.run import Run, final_weights, weights_of_epoch
 
 Fit = Callable[..., Run]
 

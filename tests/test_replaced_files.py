@@ -18,7 +18,7 @@ from rethink.cluster.lease import Busy, Lease, holder
 from rethink.errors import UserError
 from rethink.files import Damaged
 from rethink.runs.run import Run
-from rethink.sweep.failure import read_failure
+from rethink.sweep.jobs import read_failure
 from rethink.training.checkpoints import TRAINING, find_checkpoint, write_checkpoint
 
 KINDS = {name: replace for name, replace in faults._PLACE.items() if name.startswith("replaced")}

@@ -13,8 +13,7 @@ from rethink.errors import UserError
 from rethink.report.results import Results
 from rethink.running.identification import identify_analysis
 from rethink.runs.analysis import FinishedAnalysis
-from rethink.runs.run import runs_folder
-from rethink.runs.weights import final_weights, weights_of_epoch
+from rethink.runs.run import final_weights, runs_folder, weights_of_epoch
 from rethink.sweep import cancellation, execution, local
 from rethink.sweep.experiment import Experiment
 from rethink.sweep.jobs import PlannedAnalysis, PlannedRun

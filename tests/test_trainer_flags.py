@@ -24,8 +24,7 @@ from rethink.cli import main
 from rethink.data import Synthetic
 from rethink.errors import UserError
 from rethink.models import MLP
-from rethink.runs.run import Run
-from rethink.runs.weights import final_weights
+from rethink.runs.run import Run, final_weights
 from rethink.training.checkpoints import read_checkpoint
 
 PLAIN = [

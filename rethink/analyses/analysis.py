@@ -1,12 +1,10 @@
 """What every analysis is: options, a computation, a result that is kept in a record."""
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
 from numpy.typing import NDArray
 
 from rethink.errors import UserError
@@ -100,16 +98,3 @@ def open_run(run_id: str) -> Run:
             "`rethink sweep run EXPERIMENT` makes those that an experiment's analyses need."
         )
     return Run.open(folder)
-
-
-def canonical(options: Mapping[str, Any]) -> str:
-    """Options as text, the same for equal ones."""
-    return json.dumps(options, sort_keys=True, default=_plain)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, Path):
-        return str(value)
-    raise TypeError(f"{value!r} cannot be an option of an analysis")

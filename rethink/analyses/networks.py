@@ -16,9 +16,8 @@ from rethink.files import is_there
 from rethink.models import Classifier
 from rethink.randomization import Randomization
 from rethink.runs.reading import Columns
-from rethink.runs.run import Run, runs_folder
+from rethink.runs.run import Run, final_weights, runs_folder, weights_of_epoch
 from rethink.runs.setting import Setting
-from rethink.runs.weights import final_weights, weights_of_epoch
 from rethink.training.checkpoints import read_checkpoint
 from rethink.training.recipes import Recipe
 

@@ -43,8 +43,14 @@ class EarlyStopping:
             }
         return summary
 
+    def state_dict(self) -> dict[str, Any]:
+        return {"best": self.best, "final": self.final}
 
-class BestTestAccuracy(Measurement):
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.best, self.final = state_dict["best"], state_dict["final"]
+
+
+class BestTestAccuracy(EarlyStopping, Measurement):
     """Records the best accuracy along training with its epoch, and what early stopping would gain.
 
     By the test set, as in the paper, that gain is optimistic, since the same images choose the epoch. With held-out
@@ -53,17 +59,5 @@ class BestTestAccuracy(Measurement):
 
     part = "best_test_accuracy"
 
-    def __init__(self) -> None:
-        self.stopping = EarlyStopping()
-
     def measure(self, trainer: Trainer, epoch: int, step: int, metrics: dict[str, float]) -> None:
-        self.stopping.update(epoch, step, metrics)
-
-    def summary(self) -> dict[str, Any]:
-        return self.stopping.summary()
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"best": self.stopping.best, "final": self.stopping.final}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.stopping.best, self.stopping.final = state_dict["best"], state_dict["final"]
+        self.update(epoch, step, metrics)

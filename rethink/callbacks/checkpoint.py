@@ -13,7 +13,7 @@ from rethink.cluster.lease import Lease
 from rethink.cluster.preemption import Preempted, received, requeued
 from rethink.errors import UserError
 from rethink.runs.journal import SavingClock
-from rethink.runs.weights import weights_of_epoch
+from rethink.runs.run import weights_of_epoch
 from rethink.training import lightning_internals
 
 _LOST = 1000  # asks for the end as a signal does, and comes before any

@@ -94,7 +94,7 @@ class ConvergenceStep:
         self.passed, self.diverged, self.last = (state_dict[k] for k in ("passed", "diverged", "last"))
 
 
-class Convergence(Measurement):
+class Convergence(ConvergenceStep, Measurement):
     """Records the first epoch and step at which the training set passes each rule, and can stop the run.
 
     The training set is evaluated as randomized, without augmentation, at the end of each epoch. `not converged`
@@ -115,27 +115,13 @@ class Convergence(Measurement):
         stop_rule: str = "accuracy>=0.99",
         stop_after: NonNegativeInt | None = None,
     ) -> None:
-        self.convergence_step = ConvergenceStep(rules, stop_rule, stop_after)
-
-    @property
-    def outcome(self) -> str:
-        """`converged`, `not converged` or `diverged`."""
-        return self.convergence_step.outcome
+        super().__init__(rules, stop_rule, stop_after)
 
     def measure(self, trainer: Trainer, epoch: int, step: int, metrics: dict[str, float]) -> None:
-        self.convergence_step.num_classes = getattr(trainer.lightning_module, "num_classes", None)
-        self.convergence_step.update(epoch, step, metrics)
-        trainer.should_stop |= self.convergence_step.ends
+        self.num_classes = getattr(trainer.lightning_module, "num_classes", None)
+        self.update(epoch, step, metrics)
+        trainer.should_stop |= self.ends
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """A run that was saved after it had ended does not go on."""
-        trainer.should_stop |= self.convergence_step.ends
-
-    def summary(self) -> dict[str, Any]:
-        return self.convergence_step.summary()
-
-    def state_dict(self) -> dict[str, Any]:
-        return self.convergence_step.state_dict()
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.convergence_step.load_state_dict(state_dict)
+        trainer.should_stop |= self.ends

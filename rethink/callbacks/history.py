@@ -7,7 +7,7 @@ from weakref import WeakKeyDictionary
 
 from lightning.pytorch import LightningModule, Trainer
 
-from rethink.callbacks.measurement import Measurement, training_set
+from rethink.callbacks.measurement import Measurement, data_of
 from rethink.files import write_text
 from rethink.runs.journal import Journal, format_rows
 
@@ -56,7 +56,7 @@ class History(Measurement):
     def measure(self, trainer: Trainer, epoch: int, step: int, metrics: dict[str, float]) -> None:
         loader: Any = trainer.train_dataloader
         images = trainer.num_training_batches * loader.steps_per_call * loader.batch_size
-        row = self.journal.add(epoch, step, metrics, min(images, len(training_set(trainer))))
+        row = self.journal.add(epoch, step, metrics, min(images, len(data_of(trainer).splits["train"])))
         self.write(trainer)
         for logger in trainer.loggers:  # they mirror the history, whole, against the optimizer step
             logger.log_metrics({k: v for k, v in row.items() if k != "step" and math.isfinite(v)}, step)

@@ -32,7 +32,7 @@ class CorruptedPart:
             self.measured = self.drawn | {name: metrics.get(column) for name, column in COLUMNS.items()}
 
 
-class LabelCorruption(Measurement):
+class LabelCorruption(CorruptedPart, Measurement):
     """Records, for a run of a label-corruption sweep, what was corrupted and how each part was fitted at the end.
 
     probability: with which a label was corrupted. corrupted: number of training labels drawn anew. changed: number
@@ -44,30 +44,23 @@ class LabelCorruption(Measurement):
     part = "label_corruption"
 
     def __init__(self) -> None:
-        self.corruption: CorruptedPart | None = None
-        self._restored: dict[str, Any] = {}
+        super().__init__(None, 0, 0)
+        self._of_data = False  # whether it was looked up what was drawn
 
     def measure(self, trainer: Trainer, epoch: int, step: int, metrics: dict[str, float]) -> None:
-        if self.corruption is None:
-            self.corruption = _corruption(trainer)
-            self.corruption.measured = self._restored
-        self.corruption.update(epoch, step, metrics)
+        data = getattr(trainer, "datamodule", None)  # nothing is corrupted in a loader of any other kind
+        if data is not None and not self._of_data:
+            self._of_data, train = True, data.splits["train"]
+            changed = int((train.labels != train.true_labels).sum())
+            probability = getattr(data.randomization, "probability", None)
+            self.drawn = {"probability": probability, "corrupted": int(train.corrupted.sum()), "changed": changed}
+        self.update(epoch, step, metrics)
 
     def summary(self) -> dict[str, Any]:
-        return self._restored if self.corruption is None else self.corruption.measured
+        return self.measured
 
     def state_dict(self) -> dict[str, Any]:
-        return self.summary()
+        return self.measured
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self._restored = state_dict
-
-
-def _corruption(trainer: Trainer) -> CorruptedPart:
-    """Of the run's training set; nothing is corrupted in a loader of any other kind."""
-    data = getattr(trainer, "datamodule", None)
-    if data is None:
-        return CorruptedPart(None, 0, 0)
-    train = data.splits["train"]
-    changed = int((train.labels != train.true_labels).sum())
-    return CorruptedPart(getattr(data.randomization, "probability", None), int(train.corrupted.sum()), changed)
+        self.measured = state_dict

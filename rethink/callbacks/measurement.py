@@ -6,7 +6,6 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 if TYPE_CHECKING:  # a measurement needs neither data nor models to be imported
     from rethink.data import ImageDataModule
-    from rethink.data.split import Split
 
 
 class Measurement(Callback):
@@ -38,8 +37,3 @@ def data_of(trainer: Trainer) -> "ImageDataModule":
     """The data module of a run."""
     data: ImageDataModule = trainer.datamodule  # type: ignore[attr-defined]
     return data
-
-
-def training_set(trainer: Trainer) -> "Split":
-    """The randomized training set of a run."""
-    return data_of(trainer).splits["train"]

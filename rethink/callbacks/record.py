@@ -19,8 +19,7 @@ from rethink.runs.environment import describe
 from rethink.runs.identity import identity
 from rethink.runs.journal import CUT_SHORT, Journal, ending
 from rethink.runs.reading import FORMAT
-from rethink.runs.run import CUT_SHORT_RECORD, FILES
-from rethink.runs.weights import final_weights
+from rethink.runs.run import CUT_SHORT_RECORD, FILES, final_weights
 from rethink.training import lightning_internals
 
 
@@ -101,7 +100,7 @@ class Record(Measurement):
             max_steps=trainer.max_steps,
             whole_epoch=self._whole_epoch,
             diverged=convergence is not None and convergence.outcome == "diverged",
-            stop_rule_met=convergence is not None and convergence.convergence_step.ends,
+            stop_rule_met=convergence is not None and convergence.ends,
             stopped_early=any(isinstance(c, EarlyStopping) and c.stopping_reason.value for c in callbacks),
         )
 

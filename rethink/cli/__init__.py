@@ -2,9 +2,13 @@
 
 import importlib
 import os
+import platform
+import shlex
 import sys
+import time
+import traceback
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 
 from rethink import __version__
 from rethink.cluster.preemption import Preempted, signals_noted
@@ -86,9 +90,7 @@ def entry_point() -> None:
     except BrokenPipeError:  # the reader of a pipe, such as head, has gone
         raise SystemExit(0) from None
     except Exception:
-        from rethink.cli.faults import report  # here: almost no command needs it
-
-        print(report(sys.argv), file=sys.stderr)
+        print(_fault(sys.argv), file=sys.stderr)
         raise SystemExit(1) from None
 
 
@@ -114,8 +116,24 @@ def _dispatch(arguments: list[str]) -> None:
             train(arguments)
     elif command in OTHERS:
         module = "rethink.running.analysis" if command == "analyze" else f"rethink.cli.{command}"
-        with signals_noted() if command == "analyze" else nullcontext():
+        noted = command == "analyze" or [command, *rest[:1]] == ["sweep", "task"]
+        with signals_noted() if noted else nullcontext():
             importlib.import_module(module).main(rest)
     else:
         hint = did_you_mean(command, [*TRAINING, *OTHERS])
         raise UserError(f"there is no command {command!r}.{hint} The commands: {', '.join([*TRAINING, *OTHERS])}.")
+
+
+def _fault(command: Sequence[str]) -> str:
+    """A fault of the package's own: its traceback, kept in a file too, and a last line that says what to report."""
+    from rethink.files import write_text  # here: almost no command needs it
+    from rethink.runs.run import runs_folder
+
+    trace = traceback.format_exc().rstrip()
+    log = runs_folder() / ".faults" / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.txt"
+    versions = f"rethink {__version__}, Python {platform.python_version()}, {sys.platform}"
+    where = "the lines above, with the command"
+    with suppress(UserError):  # then there is the terminal
+        write_text(log, f"$ rethink {shlex.join(command[1:])}\n{versions}\n\n{trace}\n", durable=False)
+        where = str(log)
+    return f"{trace}\nrethink: this is a fault of rethink, not of yours. To have it mended, report {where}."

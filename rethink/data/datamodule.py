@@ -17,7 +17,7 @@ from rethink.data.checks import check_classes, checked
 from rethink.data.pipelines.cifar import CifarPipeline
 from rethink.data.pipelines.pipeline import Pipeline
 from rethink.data.split import PixelChange, ResidentSplit, Split, StreamedSplit, changed_region
-from rethink.data.store import Arrays
+from rethink.data.store import Arrays, data_folder
 from rethink.data.streams import Streams as Streams
 from rethink.data.streams import reader
 from rethink.errors import UserError
@@ -272,6 +272,11 @@ class ImageDataModule(LightningDataModule):
         return PixelCounts(chunks)
 
     # The process.
+
+    @property
+    def _sets(self) -> Path:
+        """The folder of the data sets."""
+        return data_folder(self.root)
 
     def _ranks(self) -> tuple[int, int]:
         return (self.trainer.global_rank, self.trainer.world_size) if self.trainer is not None else (0, 1)

@@ -114,18 +114,6 @@ def read_tar(archive: IO[bytes], folder: str, names: Collection[str]) -> Read:
     return contents.__getitem__
 
 
-def deb_data(package: bytes) -> io.BytesIO:
-    """The tar archive with the files of a Debian package, which is an `ar` archive of three members."""
-    position = len(b"!<arch>\n")
-    while header := package[position : position + 60]:
-        name, size = header[:16].rstrip(b" /"), int(header[48:58])
-        position += 60
-        if name.startswith(b"data.tar"):
-            return io.BytesIO(package[position : position + size])
-        position += size + size % 2  # members begin at even positions
-    raise Unusable("the package has no data.tar")
-
-
 def unpickle(content: bytes) -> dict[str, Any]:
     """A batch of CIFAR, pickled by Python 2."""
     batch = _ArraysOnly(io.BytesIO(content), encoding="latin1").load()  # Python 2's strings, as torchvision does

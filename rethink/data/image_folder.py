@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import sys
 from contextlib import suppress
 from functools import cached_property, partial
@@ -89,10 +88,6 @@ class ImageFolder(ImageDataModule):
     def copy(self) -> Path:
         """Where a packed copy is looked for: in the folder of the data sets, NAME-SIZE."""
         return self._sets / f"{Path(self.folder).name}-{self.stored_size}"
-
-    @property
-    def _sets(self) -> Path:
-        return Path(self.root or os.environ.get("RETHINK_DATA") or "data")
 
     @cached_property
     def packed(self) -> list[Packed]:

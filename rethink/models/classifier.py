@@ -17,9 +17,8 @@ from rethink.discovery import Rebuildable, plain
 from rethink.errors import UserError
 from rethink.models.evaluation import EvaluatedModule
 from rethink.models.evaluation_statistics import EvaluationStatistics, require_batch_norm
-from rethink.models.initialization import initialize
+from rethink.models.initialization import initialize, take_over
 from rethink.models.layers import key_dropout
-from rethink.models.pretrained import take_over
 from rethink.training import lightning_internals
 from rethink.training.metrics import OnlineMean
 from rethink.training.recipes import SGD, Recipe

@@ -1,7 +1,14 @@
-"""Initial weights as the TensorFlow recipes of 2016 drew them, each from an explicit generator."""
+"""Initial weights: as the TensorFlow recipes of 2016 drew them, each from an explicit generator, or of a run."""
+
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
+
+from rethink.errors import UserError
+from rethink.files import is_there
+from rethink.runs.run import final_weights, runs_folder
+from rethink.training.checkpoints import read_checkpoint
 
 
 @torch.no_grad()
@@ -60,3 +67,37 @@ def _fill_bias(module: nn.Conv2d | nn.Linear, value: float) -> None:
     bias: Tensor | None = module.bias
     if bias is not None:
         nn.init.constant_(bias, value)
+
+
+def take_over(network: nn.Module, run_id: str) -> None:
+    """Loads the final weights of a run into all layers of a network but the last one, which stays as it was drawn.
+
+    The last layer is what turns features into the classes of one set of labels (Maennel et al. 2020 draw it anew too).
+    """
+    file = final_weights(runs_folder() / run_id)
+    if not is_there(file):
+        raise UserError(
+            f"--model.weights_from {run_id}: there is no {file}. `rethink show` lists the finished runs; "
+            "the run has to be finished first, by `rethink fit` with its options or by the sweep that it is of."
+        )
+    state = read_checkpoint(file)["state_dict"]
+    theirs = {name.removeprefix("network."): value for name, value in state.items() if name.startswith("network.")}
+    last = _last_layer(network)
+    ours = network.state_dict()
+    wanted = [name for name in ours if not name.startswith(f"{last}.")]
+    unknown = [name for name in theirs if name not in ours]
+    for name in [name for name in wanted if _shape(theirs, name) != _shape(ours, name)] + unknown:
+        raise UserError(
+            f"--model.weights_from {run_id}: that is another network: {name} is {_shape(theirs, name)} there and "
+            f"{_shape(ours, name)} here. Choose a run of the same architecture with the same switches."
+        )
+    network.load_state_dict({name: theirs[name] for name in wanted}, strict=False)
+
+
+def _last_layer(network: nn.Module) -> str:
+    names: list[str] = [name for name, module in network.named_modules() if isinstance(module, nn.Linear)]
+    return names[-1]
+
+
+def _shape(state: Mapping[str, Tensor], name: str) -> str:
+    return str(tuple(state[name].shape)) if name in state else "missing"

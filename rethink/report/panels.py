@@ -12,8 +12,6 @@ from rethink.report.pictures import Picture
 from rethink.report.style import DERIVED_DASH, PAPER_DASH, SOLID, UNDER_WAY_DASH, Dash, Style
 from rethink.runs.reading import Columns
 
-Point = tuple[float, float]
-
 DERIVED = "worked back from the paper"
 
 

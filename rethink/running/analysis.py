@@ -13,22 +13,26 @@ import numpy as np
 import torch
 from rich.console import Console
 
+import rethink.complexity.analyses
+import rethink.inside.analyses
+import rethink.kernels.analyses
+import rethink.theorem1.analyses
 from rethink.analyses.analysis import Analysis, Context
 from rethink.callbacks.record import finite
 from rethink.cluster import slurm
 from rethink.cluster.lease import Lease
 from rethink.cluster.preemption import received, requeued
-from rethink.discovery import resolve
+from rethink.discovery import resolve, subclasses
 from rethink.errors import UserError, did_you_mean
 from rethink.files import files_digest, is_there, write_archive, write_json
 from rethink.running.messages import Parser, root_cause
-from rethink.running.wings import find_analyses
 from rethink.runs.analysis import ARRAYS, analyses_folder
 from rethink.runs.analysis_display import show
 from rethink.runs.environment import describe_machine
 from rethink.runs.identity import analysis_id
 from rethink.runs.reading import FORMAT
 
+_WINGS = (rethink.kernels, rethink.inside, rethink.complexity, rethink.theorem1)
 _SECONDS_BETWEEN_LINES = 10.0  # of progress, where the output is a file
 
 
@@ -64,6 +68,15 @@ def main(args: list[str]) -> None:
             with suppress(OSError):
                 path.rmdir()
     show(folder)
+
+
+def find_analyses() -> dict[str, type[Analysis]]:
+    """Name -> class of every analysis, in alphabetical order: a new one is a file in `rethink/<wing>/analyses/`.
+
+    One that lies outside the package is named by its path, `my_module.MyAnalysis`, like a model of one's own.
+    """
+    kinds = {name: kind for wing in _WINGS for name, kind in subclasses(wing.analyses, Analysis).items()}
+    return dict(sorted(kinds.items()))
 
 
 def parse(args: Sequence[str]) -> tuple[type[Analysis], dict[str, Any], bool]:

@@ -16,7 +16,7 @@ from rethink.files import is_there, write_text
 from rethink.running import loggers
 from rethink.running.arguments import RunCLI
 from rethink.running.identification import IdentifiedRun, identified
-from rethink.runs.weights import final_weights
+from rethink.runs.run import final_weights
 from rethink.training.checkpoints import read_checkpoint
 from rethink.training.lightning_internals import callbacks_of
 

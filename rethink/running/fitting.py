@@ -23,8 +23,7 @@ from rethink.running.evaluation import without_record
 from rethink.running.identification import IdentifiedRun, identified
 from rethink.running.refusals import refuse_budget, refuse_switches
 from rethink.running.trainer import callback
-from rethink.runs.run import Run
-from rethink.runs.weights import final_weights, lacks_weights
+from rethink.runs.run import Run, final_weights, lacks_weights
 from rethink.training import lightning_internals
 from rethink.training.checkpoints import find_checkpoint
 from rethink.training.refusals import refuse_unmeasured

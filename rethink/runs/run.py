@@ -6,6 +6,7 @@ Reading needs no torch, so that a report starts at once. What writes these files
 import json
 import math
 import os
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -219,3 +220,21 @@ def recorded_identity(record: dict[str, Any]) -> dict[str, Any]:
 def find_runs(root: Path | str) -> list[Run]:
     """Every finished run under `root`, by run_id. A run without record.json is still going and left out."""
     return [Run.open(record.parent) for record in sorted(Path(root).glob("*/record.json"))]
+
+
+# Where a run keeps its weights: those at the end of training, and those after epochs that were asked for.
+
+
+def final_weights(folder: Path) -> Path:
+    """Those at the end of training."""
+    return folder / "checkpoints" / "final.ckpt"
+
+
+def weights_of_epoch(folder: Path, epoch: int) -> Path:
+    """Those after an epoch, from 1."""
+    return folder / "checkpoints" / f"epoch_{epoch:04d}.ckpt"
+
+
+def lacks_weights(folder: Path, epochs: Iterable[int], last: int) -> list[int]:
+    """The epochs whose weights are wanted of a run that ended with epoch `last`, and are not there."""
+    return [epoch for epoch in epochs if epoch <= last and not weights_of_epoch(folder, epoch).is_file()]

@@ -19,7 +19,7 @@ from rethink.errors import UserError, explained
 from rethink.files import read_bytes, without_waiting
 from rethink.runs.analysis import analyses_folder
 from rethink.runs.run import runs_folder
-from rethink.sweep.failure import forget_failure, reported_in, write_failure
+from rethink.sweep.jobs import forget_failure, reported_in, write_failure
 
 _LOG = "log.txt"
 

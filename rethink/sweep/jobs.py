@@ -1,19 +1,20 @@
 """What a sweep has done once, and whether it is done: a run, or an analysis of data or of runs."""
 
 from abc import ABC, abstractmethod
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Literal
 
 from rethink.cluster.lease import holder
 from rethink.errors import UserError
-from rethink.files import Damaged, is_there
+from rethink.files import Damaged, is_there, read_bytes, write_text
 from rethink.runs.analysis import FinishedAnalysis, analyses_folder
-from rethink.runs.run import Run, runs_folder
+from rethink.runs.run import Run, final_weights, lacks_weights, runs_folder
 from rethink.runs.setting import Setting
-from rethink.runs.weights import final_weights, lacks_weights
 from rethink.sweep.experiment import Arguments
-from rethink.sweep.failure import read_failure
+
+_FAILURE = "failure.txt"
 
 State = Literal["done", "running", "failed", "interrupted", "missing"]
 
@@ -174,3 +175,33 @@ class PlannedAnalysis(Job):
 
     def _open(self) -> FinishedAnalysis:
         return FinishedAnalysis.open(self.folder)
+
+
+# The error of a job that failed, kept in its folder: the message first, then the traceback.
+
+
+def write_failure(folder: Path, message: str, details: str = "") -> None:
+    """Keeps the error of a run, where there is room and permission: whoever calls this also says it."""
+    with suppress(UserError):
+        write_text(folder / _FAILURE, f"{message}\n{details}")
+
+
+def reported_in(folder: Path) -> str:
+    """What is to be done about an error that is no user's fault."""
+    return f"This is a fault of rethink, not of yours: to have it mended, report {folder / _FAILURE}."
+
+
+def read_failure(folder: Path) -> str | None:
+    """The message of a run that failed, None of one that did not."""
+    try:
+        return read_bytes(folder / _FAILURE).decode(errors="replace").partition("\n")[0]
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except UserError as error:
+        return str(error)
+
+
+def forget_failure(folder: Path) -> None:
+    """Before a run is tried again, which will say what is wrong with its folder."""
+    with suppress(OSError):
+        (folder / _FAILURE).unlink(missing_ok=True)

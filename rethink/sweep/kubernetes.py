@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from rethink.cluster.preemption import EXIT_CODE
-from rethink.errors import UserError, did_you_mean
+from rethink.errors import UserError
 from rethink.files import write_text
 from rethink.runs.run import runs_folder
 from rethink.sweep.jobs import Job
@@ -24,23 +24,9 @@ _WANDB_KEY = "WANDB_API_KEY"
 _LONGEST = 40  # characters of a Job's name, to which Kubernetes adds index and a suffix of its own for the pods
 
 
-_TOLERATION: dict[str, tuple[type, tuple[str, ...]]] = {
-    "key": (str, ()),
-    "operator": (str, ("Exists", "Equal")),
-    "value": (str, ()),
-    "effect": (str, ("NoSchedule", "PreferNoSchedule", "NoExecute")),
-    "tolerationSeconds": (int, ()),
-}
-"""Key of a toleration -> its type, and its values where only these are possible."""
-
-
 @dataclass(frozen=True)
 class Resources:
-    """What each run asks Kubernetes for. None and what is empty is left to the cluster.
-
-    Raises:
-        UserError: A toleration or the node selector is none.
-    """
+    """What each run asks Kubernetes for. None and what is empty is left to the cluster, which checks tolerations."""
 
     image: str = "rethink:latest"
     namespace: str = "default"
@@ -62,17 +48,6 @@ class Resources:
         for label, value in self.node_selector.items():
             if not isinstance(value, str):
                 raise UserError(f"node_selector: {label} is {value!r}, and not a text. Write it in quotes.")
-        for toleration in self.tolerations:
-            for key, value in toleration.items():
-                if key not in _TOLERATION:
-                    hint = did_you_mean(str(key), [*_TOLERATION])
-                    raise UserError(f"tolerations: unknown key {key!r}.{hint} Known: {', '.join(_TOLERATION)}.")
-                kind, values = _TOLERATION[key]
-                if type(value) is not kind or (values and value not in values):
-                    expected = (
-                        f"one of {', '.join(values)}" if values else "a text" if kind is str else "a whole number"
-                    )
-                    raise UserError(f"tolerations: {key} is {value!r}, and not {expected}.")
 
 
 def export(name: str, runs: Sequence[Job], resources: Resources) -> Path:

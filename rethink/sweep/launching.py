@@ -10,8 +10,7 @@ from rich.console import Console
 
 from rethink.errors import UserError
 from rethink.sweep import cancellation, kubernetes, local, slurm_array, specification, status
-from rethink.sweep.failure import forget_failure
-from rethink.sweep.jobs import Job, PlannedRun
+from rethink.sweep.jobs import Job, PlannedRun, forget_failure
 from rethink.sweep.plan import command_list
 from rethink.sweep.specification import T
 

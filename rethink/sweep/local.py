@@ -6,6 +6,7 @@ whose threads fight.
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -20,8 +21,7 @@ from rethink.cluster.preemption import SAME_KEY, stop_signals
 from rethink.errors import UserError
 from rethink.sweep.cancellation import CANCELLED, Marks, cancelled_since, marks
 from rethink.sweep.execution import Outcome, describe_exit
-from rethink.sweep.failure import read_failure, write_failure
-from rethink.sweep.jobs import Job
+from rethink.sweep.jobs import Job, read_failure, write_failure
 
 _POLL = 2.0  # seconds between two looks at a run that another process trains
 _ANNOUNCED_EVERY = 60.0  # seconds, while runs that were stopped save themselves
@@ -201,16 +201,16 @@ def _run_on_worker(worker: subprocess.Popen[str], planned: Job, devices: int, sw
     assert worker.stdin is not None
     assert worker.stdout is not None
     task = {"words": planned.command, "folder": str(planned.folder), "devices": devices}
-    answered = threading.Event()
-    threading.Thread(target=_stop_when_asked, args=(sweep, planned, worker, answered), daemon=True).start()
     try:
         worker.stdin.write(json.dumps(task) + "\n")
         worker.stdin.flush()
+        while not select.select([worker.stdout], [], [], 0.5)[0]:
+            if sweep.stopped or cancelled_since(planned, sweep.marks):
+                worker.terminate()  # asks the run to save itself
+                break
         answer = worker.stdout.readline()
     except BrokenPipeError:
         answer = ""
-    finally:
-        answered.set()
     if answer.endswith("\n"):
         outcome = Outcome(**json.loads(answer))
         if outcome.what == "stopped":
@@ -222,14 +222,6 @@ def _run_on_worker(worker: subprocess.Popen[str], planned: Job, devices: int, sw
     error = f"{describe_exit(code)}; see {planned.folder / 'log.txt'}"
     write_failure(planned.folder, error)
     return Outcome("failed", error)
-
-
-def _stop_when_asked(sweep: _Sweep, planned: Job, worker: subprocess.Popen[str], answered: threading.Event) -> None:
-    """When the sweep is stopped or the run cancelled, asks the run to save itself."""
-    while not (sweep.stopped or cancelled_since(planned, sweep.marks)):
-        if answered.wait(0.5):
-            return
-    worker.terminate()
 
 
 def _end_worker(worker: subprocess.Popen[str]) -> None:

@@ -1,4 +1,4 @@
-"""The launcher for a SLURM cluster: what is missing of an experiment as one job array, through submitit.
+"""The launcher for a SLURM cluster: what is missing of an experiment as one job array.
 
 A task of the array trains one run. SLURM's warning before the time limit, and a preemption, let the run save itself
 and ask to be requeued; it then goes on. `job.txt` in a run's folder has its task's number and name: SLURM gives the
@@ -23,8 +23,7 @@ from typing import Any
 from rethink.errors import UserError
 from rethink.files import read_text, write_text
 from rethink.runs.run import runs_folder
-from rethink.sweep import execution
-from rethink.sweep.jobs import Job, PlannedRun
+from rethink.sweep.jobs import Job
 from rethink.sweep.plan import command_list
 from rethink.sweep.specification import Count
 
@@ -84,63 +83,29 @@ class Resources:
         return ("--trainer.devices", devices, "--trainer.num_nodes", nodes, "--trainer.strategy", "ddp")
 
 
-@dataclass(frozen=True)
-class Task:
-    """What a task of the array does; it is pickled and sent there."""
-
-    words: tuple[str, ...]
-
-    def __call__(self) -> str:
-        outcome = execution.run_task(self.words)
-        if outcome.what == "failed":
-            raise RuntimeError(outcome.error)
-        return outcome.what
-
-    def checkpoint(self) -> Any:
-        """What submitit asks for when a signal comes before the run itself listens to it: the same again."""
-        from submitit.helpers import DelayedSubmission
-
-        return DelayedSubmission(self)
-
-
 def submit(name: str, runs: Sequence[Job], resources: Resources) -> str:
     """Submits the runs as one job array; returns its number."""
-    try:
-        import submitit
-    except ModuleNotFoundError:
-        raise UserError("--launcher slurm needs submitit. Install it: pip install 'rethink[cluster]'") from None
     if shutil.which("sbatch") is None:
         raise UserError(
             "there is no sbatch here: --launcher slurm works on a machine of a SLURM cluster. "
             "--export-only writes a script to take there."
         )
-    folder = _folder(name)
-    job_name = f"rethink-{name}-{secrets.token_hex(3)}"
-    executor = submitit.SlurmExecutor(folder=folder, python=shlex.quote(sys.executable))
-    executor.update_parameters(
-        **{name.replace("-", "_"): value for name, value in resources.options.items()},
-        job_name=job_name,
-        signal_delay_s=resources.seconds_to_save,
-        array_parallelism=resources.runs_at_a_time,
-        setup=resources.setup,
-        srun_args=[resources.step_option],
-        stderr_to_stdout=True,
-        additional_parameters={"requeue": True, **resources.more},
-    )
-    tasks = [Task((*run.command, *(resources.arguments if isinstance(run, PlannedRun) else ()))) for run in runs]
+    script, job_name = export(name, runs, resources), f"rethink-{name}-{secrets.token_hex(3)}"
+    command = ["sbatch", "--parsable", f"--job-name={job_name}", str(script)]
     try:
-        with executor.batch():
-            jobs = [executor.submit(task) for task in tasks]
-    except (submitit.core.utils.FailedJobError, subprocess.CalledProcessError) as error:
-        raise UserError(f"sbatch refuses the array: {' '.join(str(error).split())[-400:]}") from None
-    for run, job in zip(runs, jobs, strict=True):
+        answer = subprocess.run(command, check=True, capture_output=True, text=True, timeout=_PATIENCE).stdout
+    except (OSError, subprocess.SubprocessError) as error:
+        reason = getattr(error, "stderr", "") or str(error)
+        raise UserError(f"sbatch refuses the array: {' '.join(reason.split())[-400:]}") from None
+    array = answer.strip().partition(";")[0]
+    for task, run in enumerate(runs):
         with suppress(UserError):  # a folder that cannot be written: the task itself says so
-            write_text(run.folder / _JOB, f"{job.job_id} {job_name}\n", durable=False)
-    return str(jobs[0].job_id).partition("_")[0]
+            write_text(run.folder / _JOB, f"{array}_{task} {job_name}\n", durable=False)
+    return array
 
 
 def export(name: str, runs: Sequence[Job], resources: Resources) -> Path:
-    """Writes the same array as a plain script with a list of commands, to be read and sent off by hand."""
+    """Writes the array as a plain script with a list of commands, to be read, and sent off by hand or by `submit`."""
     folder = _folder(name)
     tasks = command_list(runs, resources.arguments)
     # An array that waits reads its lines when it starts: what is missing later has a file of another name.
@@ -185,7 +150,7 @@ def job_of(folder: Path) -> str | None:
 def log_of(folder: Path) -> str | None:
     """Where the output of that task is, if it has printed anything."""
     job = job_of(folder)
-    logs = sorted((runs_folder() / ".sweeps").glob(f"*/{job}_*_log.out")) if job else []
+    logs = sorted((runs_folder() / ".sweeps").glob(f"*/{job}.txt")) if job else []
     return str(logs[0]) if logs else None
 
 

@@ -1,11 +1,12 @@
 """What there is of a sweep, as a table that follows it: states, progress, and the time that is left."""
 
+import heapq
 import statistics
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,7 @@ from rich.text import Text
 from rethink.errors import UserError
 from rethink.runs.reading import Columns, read_columns
 from rethink.sweep import slurm_array
-from rethink.sweep.failure import read_failure
-from rethink.sweep.jobs import Job
-from rethink.sweep.time_left import Progress as Progress
-from rethink.sweep.time_left import seconds_left
+from rethink.sweep.jobs import Job, PlannedRun, read_failure
 
 _REFRESH = 1.0  # seconds
 _MOMENT = 20.0  # seconds
@@ -33,9 +31,22 @@ _COLOURS = {
     "queued": "yellow",
     "interrupted": "yellow",
 }
+_ENDED = ("done", "failed", "damaged")
 _FIRST = ("running", "failed", "damaged", "queued", "interrupted", "missing", "done")
 _OTHER_COLUMNS = 12 + 11 + 7 + 7 + 6 + 5 * 2  # of the table, beside the description
 _ERRORS_ON_SCREEN = 3
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a run is, from its history."""
+
+    state: str
+    epoch: int = 0
+    epochs: int | None = None
+    accuracy: float | None = None
+    seconds_per_epoch: float | None = None
+    error: str = ""
 
 
 def progress(runs: Sequence[Job], previous: Mapping[str, Progress] | None = None) -> dict[str, Progress]:
@@ -136,6 +147,63 @@ def duration(seconds: float | None) -> str:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60}:{minutes % 60:02d} h"
+
+
+def seconds_left(
+    jobs: Sequence[Job], states: Mapping[str, Progress], slots: int, among: Sequence[Job] | None = None
+) -> float | None:
+    """Until all are done, or None where nothing is known of one.
+
+    An epoch takes what it takes now, or what one of the same network took. A run with a stop rule ends at that share of
+    its budget at which runs of its setting ended, or else those of its network, of which only those count that got
+    further than it is; without any it spends its budget.
+
+    Args:
+        jobs: In the order in which they are begun.
+        states: How far each is, by its id.
+        slots: Jobs that are done at a time.
+        among: What is known of, if that is more than these.
+    """
+    compared = jobs if among is None else among
+    waiting = sorted(
+        (job for job in jobs if states[job.id].state not in _ENDED), key=lambda job: states[job.id].state != "running"
+    )
+    ends = [0.0] * max(1, slots)  # of what each slot has been given
+    for job in waiting:
+        seconds = _seconds(job, compared, states)
+        if seconds is None:
+            return None
+        heapq.heapreplace(ends, ends[0] + seconds)
+    return max(ends)
+
+
+def _seconds(job: Job, jobs: Sequence[Job], states: Mapping[str, Progress]) -> float | None:
+    state = states[job.id]
+    alike = [other for other in jobs if other.kind == job.kind]
+    measured = [seconds for other in alike if (seconds := states[other.id].seconds_per_epoch) is not None]
+    epoch = state.seconds_per_epoch or (statistics.fmean(measured) if measured else None)
+    if epoch is None or state.epochs is None:
+        return None
+    used = state.epoch / state.epochs if state.epochs else 1.0
+    for group in ([other for other in alike if _same_setting(job, other)], alike):
+        if shares := [share for other in group if (share := _share(states[other.id])) is not None and share > used]:
+            break
+    else:
+        shares = [1.0]
+    return max(0.0, statistics.fmean(shares) - used) * state.epochs * epoch
+
+
+def _share(state: Progress) -> float | None:
+    """Of its budget, that a run that is done has used."""
+    return state.epoch / state.epochs if state.state == "done" and state.epoch and state.epochs else None
+
+
+def _same_setting(job: Job, other: Job) -> bool:
+    return (
+        isinstance(job, PlannedRun)
+        and isinstance(other, PlannedRun)
+        and job.setting.without_seed == other.setting.without_seed
+    )
 
 
 def show(console: Console, runs: Sequence[Job], states: Mapping[str, Progress]) -> None:

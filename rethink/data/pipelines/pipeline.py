@@ -2,10 +2,9 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
-from typing import Any, Literal, Protocol, Self
+from typing import Any, Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -29,16 +28,6 @@ class Switches:
         return replace(self, augmentation="none")
 
 
-class Draws(Protocol):
-    """What an augmentation draws for some examples in an epoch."""
-
-    def to(self, device: torch.device) -> Self:
-        """The same draws on a device."""
-
-    def at(self, positions: Tensor) -> Self:
-        """Those of the examples at these positions, (b,) int64."""
-
-
 class Pipeline(ABC):
     """Makes stored images into what a network takes, batched and on the device of the images."""
 
@@ -52,7 +41,8 @@ class Pipeline(ABC):
     def draw(self, switches: Switches, epoch: int, index: NDArray[np.int64]) -> Any:
         """The draws of an epoch for the examples of these indices, (n,); None where nothing is drawn.
 
-        An example's draw depends on the seed, the epoch and its index alone.
+        An example's draw depends on the seed, the epoch and its index alone. Draws have `to(device)`, and
+        `at(positions)` of some of the examples.
         """
         return None
 

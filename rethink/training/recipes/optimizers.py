@@ -54,13 +54,8 @@ class Adam(Recipe):
 class AdamW(Adam):
     """Adam with the weight decay apart from the gradient (Loshchilov and Hutter 2019): w falls by rate x decay x w.
 
-    Args:
-        learning_rate: Learning rate at the first step, or after the warm-up.
-        **options: Those of Adam.
+    Its options are those of Adam.
     """
-
-    def __init__(self, learning_rate: PositiveFloat = 0.001, **options: Any) -> None:
-        super().__init__(learning_rate, **options)
 
     def optimizer(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
         return torch.optim.AdamW(groups, lr=self.learning_rate, betas=self.betas, eps=self.epsilon)
