@@ -7,7 +7,10 @@ import pytest
 
 from rethink.cli import main
 
-ASIDE = ("torch._dynamo", "torchvision", "scipy.signal", "torchmetrics.functional.image", "wandb", "mlflow", "IPython")
+ASIDE = (
+    *("torch._dynamo", "torchvision", "scipy.signal", "torchmetrics.functional.image", "wandb", "mlflow", "IPython"),
+    *("matplotlib", "triton"),
+)
 
 
 def in_a_process_of_its_own(code: str) -> str:
@@ -49,6 +52,12 @@ assert torchmetrics.functional.accuracy(right, right, task="multiclass", num_cla
 assert isinstance(torchmetrics.MeanMetric(), torchmetrics.Metric)
 assert torchmetrics.image.PeakSignalNoiseRatio(1.0)(torch.ones(2), torch.ones(2)).isinf()
 assert "Accuracy" in dir(torchmetrics) and torchmetrics.__version__[0].isdigit()
+figure, axes = torchmetrics.MeanMetric().plot(torch.tensor(0.5))
+assert axes.lines and "matplotlib" in sys.modules
+
+from lightning.pytorch.utilities.model_summary import model_summary
+from torch.utils.flop_counter import FlopCounterMode
+assert isinstance(model_summary.FlopCounterMode(display=False), FlopCounterMode)
 
 from lightning.fabric import wrappers
 from torch._dynamo import OptimizedModule
