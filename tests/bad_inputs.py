@@ -59,6 +59,7 @@ COMMANDS: dict[str, str] = {
 --modle.dropout 0.5 -> --modle.dropout 0.5 | Did you mean --model.dropout?
 --trainer.max_epoch 3 -> --trainer.max_epoch 3 | Did you mean --trainer.max_epochs?
 --trainer.max_epochs -> --trainer.max_epochs needs a value
+--trainer.callbacks.duration={} -> --trainer.callbacks is missing | Callback is only what all of them share
 RandomLabels -> 'RandomLabels' is left over | --name value
 -x 3 -> -x
 --model.seed 3 -> --model.seed | use --seed_everything

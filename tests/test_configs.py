@@ -51,6 +51,7 @@ def test_every_config_file_is_tested():
 
 
 FOLDERS = ("model", "recipe", "data", "randomization", "logger")
+FEW = ["--data.num_train=16", "--data.num_test=8"]  # the larger networks take seconds for hundreds
 LARGE = ["--data", "large_images.LargeImages", *("--data.num_train=4", "--data.num_test=2", "--data.batch_size=2")]
 
 
@@ -58,7 +59,7 @@ LARGE = ["--data", "large_images.LargeImages", *("--data.num_train=4", "--data.n
 def test_model_configs(run_one_batch, layer):
     large = any(name in layer for name in ("inception_v3", "resnet50", "vit"))  # those of ImageNet
     head = ["--model.aux_logits", "false"] if "inception_v3" in layer else []
-    run_one_batch(*(LARGE if large else DATA), "--config", layer, *head)
+    run_one_batch(*(LARGE if large else [*DATA, *FEW]), "--config", layer, *head)
 
 
 @pytest.mark.parametrize("layer", layers("recipe"))

@@ -18,6 +18,7 @@ from rethink.training.recipes import Adam
 
 QUIET = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
 DATA = {"num_train": 60, "num_test": 20}
+SMALL = ["--model", "MLP", "--model.hidden_sizes", "[4]", "--data", "Synthetic", "--data.num_train", "60"]
 SCRIPT = """
 import sys
 
@@ -108,8 +109,7 @@ def test_a_model_for_other_images_is_refused_in_words(model, data):
 
 
 def test_a_run_is_loaded_in_a_line(fit, runs, tmp_path):
-    options = ["--model", "MLP", "--model.hidden_sizes", "[4]", "--data", "Synthetic", "--data.num_train", "60"]
-    trained = fit(*options, "--trainer.max_epochs", "3", "--checkpoint.keep_epochs", "[1, 2]")
+    trained = fit(*SMALL, "--trainer.max_epochs", "3", "--checkpoint.keep_epochs", "[1, 2]")
     run = rethink.load_run(trained.run_id)
     images = run.data.load().test_images
     predicted = run.predict(images)
@@ -126,6 +126,13 @@ def test_a_run_is_loaded_in_a_line(fit, runs, tmp_path):
     assert same(chosen.model.network, rethink.load_run(trained.path, "final" if best == 3 else best).model.network)
     with pytest.raises(UserError, match="no such run"):
         rethink.load_run("0123456789ab")
+
+
+@pytest.mark.slow
+def test_each_line_works_in_a_process_of_its_own(fit, runs, tmp_path):
+    trained = fit(*SMALL, "--trainer.max_epochs", "1")
+    run = rethink.load_run(trained.run_id)
+    predicted = run.predict(run.data.load().test_images)
     program = tmp_path / "script.py"
     program.write_text(SCRIPT)
     done = subprocess.run(

@@ -288,8 +288,8 @@ def test_wide_resnets_depth_counts_its_layers():
     [
         (lambda: MLP(), 40),
         (lambda: MLP(batch_norm=True), 40),
-        (lambda: SmallAlexNet(), 30),
-        (lambda: SmallInception(learning_rate=0.02), 10),
+        pytest.param(lambda: SmallAlexNet(), 30, marks=pytest.mark.slow),
+        pytest.param(lambda: SmallInception(learning_rate=0.02), 10, marks=pytest.mark.slow),
         (lambda: WideResNet(depth=10), 25),
     ],
     ids=["MLP", "MLP with batch norm", "SmallAlexNet", "SmallInception", "WideResNet"],

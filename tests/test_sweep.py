@@ -137,6 +137,7 @@ def test_what_is_wrong_with_an_experiment_is_named(write, text, expected):
         write(text)
 
 
+@pytest.mark.slow
 def test_every_experiment_can_be_planned_at_both_scales(runs, with_known_plans):
     with_known_plans(runs)
     assert {
@@ -161,6 +162,7 @@ def test_every_experiment_can_be_planned_at_both_scales(runs, with_known_plans):
             assert not planned.refused, name
 
 
+@pytest.mark.slow
 def test_what_analyses_are_of_is_there_at_a_scale(runs, with_known_plans):
     """A text in `only` that no description of a run has any more would lose the analysis without a word."""
     with_known_plans(runs)
@@ -211,6 +213,7 @@ def test_what_cannot_be_a_run_is_said_after_the_others_were_made(write, runs, gr
 # Running it here.
 
 
+@pytest.mark.slow
 def test_what_is_missing_is_run_once_and_a_failure_stops_no_other(write, runs):
     planned = plan(write(SWEEP)).runs
     failed = local.run(planned, quietly, workers=1)
@@ -224,6 +227,7 @@ def test_what_is_missing_is_run_once_and_a_failure_stops_no_other(write, runs):
     assert (planned[0].folder / "record.json").stat().st_mtime_ns == before
 
 
+@pytest.mark.slow
 def test_a_folder_that_cannot_be_written_fails_its_run_only(write, runs):
     planned = plan(write(SWEEP)).runs
     runs.mkdir(exist_ok=True)
@@ -683,7 +687,8 @@ def test_a_task_trains_its_line(runs, tmp_path, capsys):
         ("task Makefile 1", "line 1 of Makefile is no `rethink fit ...`"),
     ],
 )
-def test_bad_commands(arguments, expected, runs, capsys):
+def test_bad_commands(arguments, expected, runs, with_known_plans, capsys):
+    with_known_plans(runs)
     with pytest.raises(SystemExit) as exit:
         main(["sweep", *arguments.split()])
     assert exit.value.code == 2

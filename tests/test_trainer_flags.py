@@ -212,6 +212,8 @@ def possible(name: str) -> None:
         pytest.skip("mlflow is not installed: pip install 'rethink[mlflow]'")
     if name == "logger TensorBoard" and not find_spec("tensorboard"):
         pytest.skip("tensorboard is not installed: pip install 'rethink[tensorboard]'")
+    if name == "DeviceStatsMonitor" and not find_spec("psutil"):
+        pytest.skip("psutil is not installed, which Lightning needs for it")
     if "transformer-engine" in name and find_spec("transformer_engine"):
         pytest.skip("it would need a GPU")
 
@@ -252,6 +254,7 @@ def test_fit_trains_as_asked_or_refuses(name, plain, runs, capsys):
 
 @pytest.mark.parametrize("name", [name for name, row in ROWS.items() if row.own is not None])
 def test_a_trainer_of_ones_own_trains_as_asked_or_refuses(name, tmp_path, monkeypatch):
+    possible(name)
     row = ROWS[name]
     monkeypatch.chdir(tmp_path)
     chosen = row.own() if callable(row.own) else row.own

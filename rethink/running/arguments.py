@@ -24,6 +24,7 @@ from rethink.errors import UserError
 from rethink.models import Classifier
 from rethink.running.messages import Parser, require_complete, root_cause
 from rethink.running.refusals import refuse_trainer
+from rethink.running.remembering import PLAIN
 from rethink.running.trainer import callback, trainer_options
 from rethink.training.refusals import refuse_unrecorded
 
@@ -154,6 +155,10 @@ class RunCLI(LightningCLI):
         require_complete("data", data.class_path)
         if data.init_args.get("randomization"):
             require_complete("data.randomization", data.init_args.randomization.class_path)
+        for name in ("callbacks", "logger"):  # an option of a class that nobody chose makes one of the base
+            for chosen in trainer[name] if isinstance(trainer[name], list) else [trainer[name]]:
+                if hasattr(chosen, "class_path"):
+                    require_complete(f"trainer.{name}", chosen.class_path)
         if str(trainer.precision) in ("16", "16-mixed"):
             raise UserError(
                 f"--trainer.precision {trainer.precision}: float16 needs a scaled loss, which the steps here do not "
@@ -179,8 +184,8 @@ class RunCLI(LightningCLI):
 
     def _dump_config(self) -> None:
         """Once more as plain values. What has just been parsed is not checked again, which takes as long as parsing."""
-        text = self.parser.dump(self.config, skip_link_targets=False, skip_none=False, skip_validation=True)
-        self.config_dump = yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        chosen = {"skip_link_targets": False, "skip_none": False, "skip_validation": True}
+        self.config_dump = self.parser.dump(self.config, format=PLAIN, **chosen)
 
     @property
     def settings(self) -> dict[str, Any]:

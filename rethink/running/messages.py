@@ -16,7 +16,6 @@ from typing import Any, Never
 
 import yaml
 from lightning.pytorch import Callback
-from lightning.pytorch.cli import LightningArgumentParser
 from lightning.pytorch.loggers import Logger
 
 from rethink.data import ImageDataModule
@@ -24,6 +23,7 @@ from rethink.errors import UserError
 from rethink.models import Classifier
 from rethink.randomization import Randomization
 from rethink.running.refusals import refuse_values
+from rethink.running.remembering import Remembering
 from rethink.running.written import GROUP, WrittenOptions, with_config_files
 
 # jsonargparse takes 10670577e994, as a run_id may be, for a number: so such a text is to be written in quotes.
@@ -54,7 +54,7 @@ _EXPECTED = {
 }
 
 
-class Parser(LightningArgumentParser):
+class Parser(Remembering):
     """LightningCLI's parser with readable errors, and without guessing what an abbreviated option means."""
 
     described: type | None = None
