@@ -1,5 +1,7 @@
 """Images in folders: the same numbers resident and streamed, for any number of workers; what the network is fed."""
 
+import time
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +14,17 @@ from test_training import train
 
 from rethink.data import ImageFolder
 from rethink.data.image_files import read_image
+from rethink.data.image_list import ImageList
 from rethink.errors import UserError
 from rethink.models import MLP
-from rethink.randomization import GaussianPixels, RandomLabels, RandomPixels, ShuffledPixels, TrueLabels
+from rethink.randomization import (
+    GaussianPixels,
+    PartiallyCorruptedLabels,
+    RandomLabels,
+    RandomPixels,
+    ShuffledPixels,
+    TrueLabels,
+)
 
 SIZE = 16
 
@@ -112,3 +122,24 @@ def test_an_augmentation_needs_the_whole_image_randomized(tree, randomization):
 def test_other_pipelines_switches_are_refused(tree):
     with pytest.raises(UserError, match="augmentation none or inception"):
         weights(folder(tree), augmentation="random_crop")
+
+
+def test_a_million_names_take_little_memory_and_time():
+    """As many as ImageNet has: synthetic names, labels corrupted and hashed."""
+    n = 1_281_167
+    names = b"".join(b"n%08d/n%08d_%07d.JPG" % (i % 1000, i % 1000, i) for i in range(n))
+    every = np.arange(n)
+    files = ImageList(Path("train"), tuple(map(str, range(1000))), names, (every + 1) * 31, every % 1000, every, every)
+    tracemalloc.start()
+    start = time.process_time()
+    labels = torch.from_numpy(files.labels)
+    given, corrupted = PartiallyCorruptedLabels(0.5, 1).labels(labels, torch.arange(n), 1000, "train")
+    seconds = time.process_time() - start
+    files.fingerprint()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert files.name(n - 1) == "n00000166/n00000166_1281166.JPG"
+    assert 0.499 < (given != labels).double().mean() / 0.999 < 0.501
+    assert corrupted.dtype == torch.bool
+    assert seconds < 1  # 0.1 on a quiet core
+    assert peak < 200e6

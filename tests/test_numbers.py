@@ -3,9 +3,14 @@
 The values are those of version 1. A new version gets values of its own; these are never edited.
 """
 
-import pytest
+import hashlib
 
-from rethink.runs.code import NUMBERS
+import numpy as np
+import pytest
+from PIL import Image
+
+from rethink.data.image_files import DECODER, read_image
+from rethink.runs.code import NUMBERS, NUMBERS_OF, changed, code_of
 
 GOLDEN: dict[int, dict[str, tuple[float, float]]] = {
     1: {  # training and test loss after an epoch
@@ -27,3 +32,24 @@ def test_a_change_of_numbers_raises_their_version(model, fit):
     final = fit(*FIT, "--model", model, *SWITCHES).record["final"]
     values = final["train/loss"], final["test/loss"]
     assert values == pytest.approx(GOLDEN[NUMBERS][model], rel=1e-4)
+
+
+SQUARES = {2: "03a4151272119b10"}
+
+
+def test_other_squares_of_the_same_file_raise_the_version_of_the_classes_that_read_them(tmp_path):
+    values = np.random.default_rng(0).integers(0, 256, (50, 70, 3), np.uint8)
+    Image.fromarray(values).save(tmp_path / "image.png")
+    square, _ = read_image(tmp_path / "image.png", 32)
+    assert hashlib.sha256(square.tobytes()).hexdigest()[:16] == SQUARES[DECODER]
+    assert {NUMBERS_OF[name] for name in ("ImageFolder", "ImageNet")} == {DECODER}
+
+
+def test_a_class_with_a_version_of_its_own_changes_no_other_run():
+    folder, cifar = "rethink.data.ImageFolder", "rethink.data.CIFAR10"
+    assert "classes" not in code_of([cifar, "rethink.models.MLP"])
+    for path, before, now in ((cifar, {}, 0), (folder, {}, 1), (folder, {"classes": {folder: 2}}, 0)):
+        record = {"code": {"numbers": NUMBERS, "modules": {}} | before, "config": {"data": {"class_path": path}}}
+        assert len(changed(record)) == now
+    assert changed({"code": code_of([folder]), "config": {"data": {"class_path": folder}}}) == []
+    assert changed({"code": code_of([folder]), "config": {"data": {"class_path": "mine.ImageFolder"}}}) == []

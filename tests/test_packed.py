@@ -59,7 +59,7 @@ def test_the_copy_gives_the_same_squares(sets, options, capsys):
         assert_same(data(sets, resident=resident, **options), files)
     shutil.rmtree(sets / "images")
     assert_same(data(sets, **options), files)
-    with pytest.raises(UserError, match="has no folder train"):
+    with pytest.raises(UserError, match="There is no folder"):
         data(sets, size=28)  # of another size there is none
 
 

@@ -24,6 +24,7 @@ scheduler.
 - "fit --print_config", "show", "sweep plan": CPU time of the commands from their start to their end, which nothing else
   on the machine disturbs; the first against `import torch` (commands.py).
 - "JPEGs": images a CPU second through the pipeline of Inception, against torchvision's (jpegs.py).
+- "Inception V3": images a second of training on a GPU, from a packed copy against images that are on it (gpu.py).
 
 It writes `bench.json` (every turn) and `bench.md` (the table) into results/bench/, and exits with 0
 whatever the ratios are: a speed is not a test. Without CIFAR-10 in the store the images are generated, and
@@ -46,7 +47,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import commands  # these three are beside this script
+import commands  # these four are beside this script
+import gpu
 import jpegs
 import kernels
 import torch
@@ -105,6 +107,7 @@ class Setting:
     autocast: bool
     subset: int
     environment: dict[str, Any] = field(default_factory=dict)
+    skipped: list[str] = field(default_factory=list)
 
     def model(self, name: str = "MLP") -> Classifier:
         model: Classifier = getattr(models, name)()
@@ -266,7 +269,16 @@ def image_files(setting: Setting) -> Iterator[Row]:
     yield Row(f"labels of {jpegs.MILLION:,} files, half of them drawn anew", None, "s", [corrupted], [], 1.0)
 
 
-MEASUREMENTS = (training_steps, epochs, lightning, loading, kernel_machine, terminal, image_files)
+def inception_on_a_gpu(setting: Setting) -> Iterator[Row]:
+    """Images per second of Inception V3 at 299 in bf16, from the packed copy; where that cannot be, a note says why."""
+    if reason := gpu.missing():
+        setting.skipped.append(reason)
+        return
+    ours, theirs = gpu.turns(min(setting.rounds, 3))
+    yield Row("Inception V3, 299, packed copy", "images on the GPU", "images/s", ours, theirs, gpu.GOAL)
+
+
+MEASUREMENTS = (training_steps, epochs, lightning, loading, kernel_machine, terminal, image_files, inception_on_a_gpu)
 
 
 # Ours: the step as `Classifier.training_step` takes it.
@@ -507,6 +519,7 @@ def _table(rows: list[Row], setting: Setting, load: float) -> Table:
         notes.append("This processor does not multiply bf16: ours is float32 too; the goals are for bf16.")
     if not isinstance(setting.data, CIFAR10):
         notes.append("CIFAR-10 is not in the store: the images are generated. `rethink data get cifar10`.")
+    notes += setting.skipped
     columns = [
         Column.text("measured", "measured"),
         Column.text("against", "against"),

@@ -68,6 +68,8 @@ class ImageFolder(ImageDataModule):
         super().__init__(evaluation_batch_size=evaluation_batch_size, **options)
         if fraction is not None and self.train_size is not None:
             raise UserError("--data.fraction and --data.train_size both say how many images to train on. Give one.")
+        if fraction == 0:
+            raise UserError("--data.fraction 0 leaves no image to train on. Choose more.")
         self.folder = folder
         self.size = PositiveInt(size)
         self.stored_size = round(self.size / CENTRE) if stored_size is None else stored_size
@@ -128,6 +130,8 @@ class ImageFolder(ImageDataModule):
             train, test = (part.without(set(self.damaged_of(part))) for part in (train, test))
         if self.classes is not None:
             there = len(train.classes)
+            if self.classes == 1:
+                raise UserError("--data.classes 1 leaves nothing to tell apart. Choose more.")
             if self.classes > there:
                 raise UserError(f"--data.classes {self.classes} is more than the {there} of {self.folder}.")
             order = randomness.permutation(randomness.key(self.subset_seed, "classes"), there)

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -106,6 +107,8 @@ def kept_list(folder: Path, kept_in: Path) -> ImageList:
         if arrays["changed"].tolist() == [_changed(folder, name) for name in names]:
             return ImageList.read(arrays, folder)
     files, folders = scan(folder)
+    if files.others:
+        print(f"passed over {files.others:,} files in {folder} that do not end like an image's", file=sys.stderr)
     with suppress(OSError, UserError):
         joined, changed = np.frombuffer(b"\0".join(folders), np.uint8), np.array([*folders.values()], np.int64)
         write_atomically(file, lambda stream: files.save(stream, folders=joined, changed=changed), durable=False)
@@ -120,8 +123,13 @@ def list_folder(place: Path, kept_in: Path) -> tuple[ImageList, ImageList]:
         kept_in: Folder in which the lists are kept.
 
     Raises:
-        UserError: A folder is missing, or the two have different classes.
+        UserError: A folder is missing, the two have different classes, or there is but one.
     """
+    if not place.is_dir():
+        raise UserError(
+            f"There is no folder {place}. A relative one is looked for in the folder of the data sets: --data.root, "
+            "RETHINK_DATA, or else data."
+        )
     if not (place / "train").is_dir():
         raise UserError(f"{place} has no folder train. Expected {place}/train/CLASS/IMAGE.jpg.")
     evaluated = next((place / name for name in EVALUATED if _has_folders(place / name)), None)
@@ -135,6 +143,10 @@ def list_folder(place: Path, kept_in: Path) -> tuple[ImageList, ImageList]:
             if set(part.classes) - set(other.classes)
         ]
         raise UserError(f"The classes differ: {'; '.join(only)}. Both need the same class folders.")
+    if len(train.classes) == 1:
+        raise UserError(
+            f"{train.folder} has a single class folder, {train.classes[0]}: there is nothing to tell apart."
+        )
     return train, test
 
 
@@ -186,7 +198,10 @@ def _list_into(files: list[tuple[bytes, int]], folders: dict[bytes, int], top: P
             if entry.name.startswith(b"."):
                 continue
             if entry.name.lower().endswith(_ENDINGS):
-                files.append((name + b"/" + entry.name, entry.stat().st_size))
+                size = 0
+                with suppress(FileNotFoundError):  # a link to nowhere has no bytes, and is named when it is read
+                    size = entry.stat().st_size
+                files.append((name + b"/" + entry.name, size))
             elif entry.is_dir():
                 others += _list_into(files, folders, top, name + b"/" + entry.name)
             else:

@@ -15,6 +15,9 @@ from typing import Any
 
 NUMBERS = 1
 """Raised whenever the package's own code gives other numbers for the same options: a test has their golden values."""
+NUMBERS_OF = {"ImageFolder": 2, "ImageNet": 2}
+"""The same of a class of the package whose numbers alone changed, from 1: runs without it stay finished. 2: images are
+resized by torch."""
 
 
 def code_of(class_paths: Iterable[str]) -> dict[str, Any]:
@@ -24,7 +27,8 @@ def code_of(class_paths: Iterable[str]) -> dict[str, Any]:
         class_paths: Of all classes of the configuration; those outside the package count, with what they import
             from beside them.
     """
-    digests: dict[str, str] = {}
+    class_paths, digests = list(class_paths), dict[str, str]()
+    versions = {path: version for path in class_paths if (version := _version(path)) != 1}
     waiting = [path.rpartition(".")[0] for path in class_paths]
     while waiting:
         name = waiting.pop()
@@ -36,7 +40,8 @@ def code_of(class_paths: Iterable[str]) -> dict[str, Any]:
             value.__name__ if isinstance(value, ModuleType) else str(getattr(value, "__module__", ""))
             for value in vars(module).values()
         ]
-    return {"numbers": NUMBERS, "modules": dict(sorted(digests.items()))}
+    code = {"numbers": NUMBERS, "modules": dict(sorted(digests.items()))}
+    return code | ({"classes": versions} if versions else {})
 
 
 def changed(record: Mapping[str, Any]) -> list[str]:
@@ -44,6 +49,11 @@ def changed(record: Mapping[str, Any]) -> list[str]:
     code = record.get("code") or {}
     numbers = code.get("numbers", 1)
     words = [] if numbers == NUMBERS else [f"rethink (its numbers were of version {numbers}, now {NUMBERS})"]
+    words += [
+        f"{path} (its numbers were of version {version}, now {_version(path)})"
+        for path in class_paths(record.get("config"))
+        if (version := code.get("classes", {}).get(path, 1)) != _version(path)
+    ]
     for module, before in code.get("modules", {}).items():
         file = _file(module)
         if file is not None and digest(file) != before:
@@ -59,6 +69,11 @@ def class_paths(config: Any) -> list[str]:
     if isinstance(config, list | tuple):
         return [path for value in config for path in class_paths(value)]
     return []
+
+
+def _version(path: str) -> int:
+    package, _, name = path.rpartition(".")
+    return NUMBERS_OF.get(name, 1) if package.partition(".")[0] == "rethink" else 1
 
 
 def digest(file: Path) -> str:
