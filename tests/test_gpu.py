@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from rethink.cli import main
-from rethink.data.pipelines.cifar import AugmentationDraws, prepare
+from rethink.data.pipelines.cifar import draw_augmentation, prepare
 from rethink.models import MLP, Classifier, InceptionV3, SmallAlexNet, SmallInception, WideResNet
 from rethink.runs.run import Run
 from rethink.training.recipes import TensorFlowRMSProp
@@ -33,13 +33,14 @@ def test_a_step_agrees_with_the_cpu(architecture: type[Classifier], augmentation
     images = torch.randint(256, (64, 32, 32, 3), dtype=torch.uint8, generator=generator)
     labels = torch.randint(10, (64,), generator=generator)
     positions = torch.randperm(64, generator=generator)[:32]
-    draws = AugmentationDraws.draw(augmentation, 0, 0, torch.arange(64).numpy(), 4)
+    draws = draw_augmentation(augmentation, 0, 0, torch.arange(64).numpy(), 4)
     results = []
     model = architecture(weight_decay=1e-3)
     for device in (torch.device("cpu"), torch.device("cuda")):
         one = copy.deepcopy(model).to(device)
         one.network.to(memory_format=torch.channels_last)
-        seen = prepare(images[positions].to(device), 28, draws=draws and draws.at(positions).to(device))
+        drawn = {name: values[positions].to(device) for name, values in (draws or {}).items()}
+        seen = prepare(images[positions].to(device), 28, draws=drawn)
         wanted = labels[positions].to(device)
         loss, correct = sgd_step(one.network, one.configure_optimizers(), seen, wanted, weight=1 / 32)
         results.append((seen.cpu(), loss.cpu(), correct.cpu(), [p.detach().cpu() for p in one.network.parameters()]))

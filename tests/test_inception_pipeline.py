@@ -16,7 +16,7 @@ PIPELINE, SWITCHES = InceptionPipeline(size=8), Switches("inception", seed=3)
 
 def draws(count: int, **fixed: float) -> InceptionDraws:
     """Of epoch 2, with some columns set."""
-    drawn = PIPELINE.draw(SWITCHES, 2, np.arange(count))
+    drawn = InceptionDraws(PIPELINE.draw(SWITCHES, 2, np.arange(count))["chance"])
     for name, value in fixed.items():
         drawn.chance[:, inception._NAMES.index(name)] = value
     return drawn
@@ -47,11 +47,11 @@ def test_parts_have_the_areas_and_shapes_of_the_original():
 
 
 def test_draws_depend_on_seed_epoch_and_index_alone():
-    every, some = draws(1000), PIPELINE.draw(SWITCHES, 2, np.array([999, 7]))
-    assert torch.equal(every.at(torch.tensor([999, 7])).chance, some.chance)
+    every, few = draws(1000), PIPELINE.draw(SWITCHES, 2, np.array([999, 7]))
+    assert torch.equal(every.chance[[999, 7]], few["chance"])
     for seed, epoch in ((4, 2), (3, 1)):
         other = PIPELINE.draw(Switches("inception", seed=seed), epoch, np.arange(1000))
-        assert not torch.equal(other.chance, every.chance)
+        assert not torch.equal(other["chance"], every.chance)
     expected = randomness.uniform(randomness.key(3, "inception", 2), np.arange(1000), 10)
     np.testing.assert_allclose(every.chance, expected, rtol=1e-6)
 
@@ -59,10 +59,10 @@ def test_draws_depend_on_seed_epoch_and_index_alone():
 def test_the_whole_image_and_its_mirror():
     image = torch.arange(8 * 8 * 3, dtype=torch.uint8).view(1, 8, 8, 3)
     whole = {"aspect": (1 - 0.75) / (4 / 3 - 0.75), "height": 1, **NO_COLOR}
-    as_it_is = PIPELINE(image, SWITCHES, draws(1, flip=0.9, **whole), torch.ones(1))
+    as_it_is = PIPELINE(image, SWITCHES, vars(draws(1, flip=0.9, **whole)), torch.ones(1))
     expected = image.permute(0, 3, 1, 2) / 127.5 - 1
     torch.testing.assert_close(as_it_is, expected, rtol=0, atol=2e-5)
-    mirrored = PIPELINE(image, SWITCHES, draws(1, flip=0.1, **whole), torch.ones(1))
+    mirrored = PIPELINE(image, SWITCHES, vars(draws(1, flip=0.1, **whole)), torch.ones(1))
     torch.testing.assert_close(mirrored, expected.flip(3), rtol=0, atol=2e-5)
 
 
@@ -108,8 +108,9 @@ def test_negative_light_stays_finite():
 
 def test_an_image_is_prepared_alike_in_any_batch():
     images = torch.randint(0, 256, (6, 20, 20, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    aspect, drawn = torch.linspace(0.5, 2, 6), draws(6)
+    aspect, drawn = torch.linspace(0.5, 2, 6), vars(draws(6))
     together = PIPELINE(images, SWITCHES, drawn, aspect)
     for start, stop in ((0, 1), (1, 4), (4, 6)):
         part = torch.arange(start, stop)
-        torch.testing.assert_close(PIPELINE(images[part], SWITCHES, drawn.at(part), aspect[part]), together[part])
+        alone = PIPELINE(images[part], SWITCHES, {"chance": drawn["chance"][part]}, aspect[part])
+        torch.testing.assert_close(alone, together[part])

@@ -8,7 +8,7 @@ import torch
 from torchvision.transforms.functional import InterpolationMode, rotate
 
 from rethink import randomness
-from rethink.data.pipelines.cifar import MAX_ROTATION, AugmentationDraws, standardize
+from rethink.data.pipelines.cifar import MAX_ROTATION, draw_augmentation, standardize
 from rethink.data.pipelines.cifar import prepare as prepare_batch
 
 ALL = torch.arange(12)
@@ -16,7 +16,9 @@ ALL = torch.arange(12)
 
 def prepare(images, positions, crop, *, draws=None, **options):
     """What the network sees of images[positions], with the draws of all images."""
-    return prepare_batch(images[positions], crop, draws=draws and draws.at(positions), **options)
+    return prepare_batch(
+        images[positions], crop, draws=draws and {k: v[positions] for k, v in draws.items()}, **options
+    )
 
 
 def images(count: int = 12, side: int = 32, channels: int = 3) -> torch.Tensor:
@@ -31,13 +33,12 @@ def whitened(window: np.ndarray) -> np.ndarray:
     return ((x - x.mean()) / adjusted).transpose(2, 0, 1)
 
 
-def draws(offset=None, flip=None, angle=None, count: int = 12) -> AugmentationDraws:
+def draws(offset=None, flip=None, angle=None, count: int = 12) -> dict[str, torch.Tensor]:
     """The same augmentation for every image."""
-    return AugmentationDraws(
-        None if offset is None else torch.tensor(offset).expand(count, 2),
-        None if flip is None else torch.tensor(flip).expand(count),
-        torch.full((count,), math.radians(angle or 0.0)),
-    )
+    drawn = {} if offset is None else {"offset": torch.tensor(offset).expand(count, 2)}
+    if flip is not None:
+        drawn["flip"], drawn["angle"] = torch.tensor(flip).expand(count), torch.full((count,), math.radians(angle))
+    return drawn
 
 
 def same(ours: torch.Tensor, by_hand: list[np.ndarray], tolerance: float = 2e-5) -> None:
@@ -87,10 +88,10 @@ def test_a_random_crop_is_that_window(offset):
 
 def test_each_image_has_its_own_window_in_any_batch():
     original = images()
-    epoch = AugmentationDraws.draw("random_crop", 0, 0, ALL.numpy(), 4)
+    epoch = draw_augmentation("random_crop", 0, 0, ALL.numpy(), 4)
     positions = torch.tensor([7, 1, 7])
     ours = prepare(original, positions, 28, draws=epoch)
-    tops, lefts = epoch.offset[positions].T.tolist()
+    tops, lefts = epoch["offset"][positions].T.tolist()
     windows = [original[i, t : t + 28, c : c + 28] for i, t, c in zip(positions, tops, lefts, strict=True)]
     same(ours, [whitened(window.numpy()) for window in windows])
 
@@ -126,7 +127,7 @@ def test_flip_rotate_then_a_random_window():
 @pytest.mark.parametrize("augmentation", ["none", "random_crop", "flip_rotate", "random_crop_flip_rotate"])
 def test_autocast_leaves_the_preprocessing_alone(augmentation):
     """Coordinates or statistics in bf16 would be another augmentation than in float32."""
-    epoch = AugmentationDraws.draw(augmentation, 0, 0, ALL.numpy(), 4)
+    epoch = draw_augmentation(augmentation, 0, 0, ALL.numpy(), 4)
     alone = prepare(images(), ALL, 28, draws=epoch)
     with torch.autocast("cpu", torch.bfloat16):
         assert torch.equal(prepare(images(), ALL, 28, draws=epoch), alone)
@@ -136,21 +137,21 @@ def test_autocast_leaves_the_preprocessing_alone(augmentation):
 
 
 def test_draws_depend_on_seed_epoch_and_index_alone():
-    every = AugmentationDraws.draw("random_crop_flip_rotate", 3, 5, np.arange(1000), 4)
-    some = AugmentationDraws.draw("random_crop_flip_rotate", 3, 5, np.array([999, 7]), 4)
+    every = draw_augmentation("random_crop_flip_rotate", 3, 5, np.arange(1000), 4)
+    some = draw_augmentation("random_crop_flip_rotate", 3, 5, np.array([999, 7]), 4)
     for name in ("offset", "flip", "angle"):
-        assert torch.equal(getattr(every, name)[[999, 7]], getattr(some, name))
+        assert torch.equal(every[name][[999, 7]], some[name])
         for seed, epoch in ((4, 5), (3, 6)):
-            other = AugmentationDraws.draw("random_crop_flip_rotate", seed, epoch, np.arange(1000), 4)
-            assert not torch.equal(getattr(other, name), getattr(every, name))
+            other = draw_augmentation("random_crop_flip_rotate", seed, epoch, np.arange(1000), 4)
+            assert not torch.equal(other[name], every[name])
 
 
 def test_the_draws_of_a_seed_are_these():
-    epoch = AugmentationDraws.draw("random_crop_flip_rotate", 3, 5, np.arange(4), 4)
-    assert epoch.offset.tolist() == [[1, 4], [3, 3], [3, 1], [1, 3]]
-    assert epoch.flip.tolist() == [True, False, False, True]
+    epoch = draw_augmentation("random_crop_flip_rotate", 3, 5, np.arange(4), 4)
+    assert epoch["offset"].tolist() == [[1, 4], [3, 3], [3, 1], [1, 3]]
+    assert epoch["flip"].tolist() == [True, False, False, True]
     torch.testing.assert_close(
-        epoch.angle,
+        epoch["angle"],
         torch.tensor([-0.17704573273658752, -0.31678304076194763, -0.1594407558441162, -0.4196785092353821]),
         rtol=1e-6,
         atol=0,
@@ -158,24 +159,23 @@ def test_the_draws_of_a_seed_are_these():
 
 
 def test_all_windows_flips_and_angles_are_as_likely():
-    epoch = AugmentationDraws.draw("random_crop_flip_rotate", 0, 0, np.arange(25_000), 4)
-    counts = torch.bincount(epoch.offset[:, 0] * 5 + epoch.offset[:, 1], minlength=25)
+    epoch = draw_augmentation("random_crop_flip_rotate", 0, 0, np.arange(25_000), 4)
+    counts = torch.bincount(epoch["offset"][:, 0] * 5 + epoch["offset"][:, 1], minlength=25)
     assert len(counts) == 25
     assert ((counts - 1000) ** 2 / 1000).sum() < 51.2  # 24 degrees of freedom, 0.1 %
-    assert abs(int(epoch.flip.sum()) - 12_500) < 4 * math.sqrt(25_000) / 2
-    degrees = epoch.angle.double().rad2deg()
+    assert abs(int(epoch["flip"].sum()) - 12_500) < 4 * math.sqrt(25_000) / 2
+    degrees = epoch["angle"].double().rad2deg()
     assert degrees.abs().max() <= MAX_ROTATION == 25
     assert ((np.histogram(degrees, 10, (-25, 25))[0] - 2500) ** 2 / 2500).sum() < 27.9  # 9 degrees of freedom, 0.1 %
-    columns = torch.stack([*epoch.offset.T, epoch.flip, epoch.angle]).double()
+    columns = torch.stack([*epoch["offset"].T, epoch["flip"], epoch["angle"]]).double()
     assert (torch.corrcoef(columns) - torch.eye(4)).abs().max() < 4 / math.sqrt(25_000)
 
 
 def test_no_augmentation_draws_nothing_and_each_draws_only_its_own():
-    assert AugmentationDraws.draw("none", 0, 0, np.arange(3), 4) is None
-    crop = AugmentationDraws.draw("random_crop", 0, 0, np.arange(3), 4)
-    turn = AugmentationDraws.draw("flip_rotate", 0, 0, np.arange(3), 4)
-    both = AugmentationDraws.draw("random_crop_flip_rotate", 0, 0, np.arange(3), 4)
-    assert crop.flip is None
-    assert turn.offset is None
-    assert torch.equal(both.offset, crop.offset)
-    assert torch.equal(both.angle, turn.angle)
+    assert draw_augmentation("none", 0, 0, np.arange(3), 4) is None
+    crop = draw_augmentation("random_crop", 0, 0, np.arange(3), 4)
+    turn = draw_augmentation("flip_rotate", 0, 0, np.arange(3), 4)
+    both = draw_augmentation("random_crop_flip_rotate", 0, 0, np.arange(3), 4)
+    assert (crop.keys(), turn.keys()) == ({"offset"}, {"flip", "angle"})
+    assert torch.equal(both["offset"], crop["offset"])
+    assert torch.equal(both["angle"], turn["angle"])

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from rethink.data.ahead import read_ahead
-from rethink.data.pipelines.pipeline import Pipeline, Switches
+from rethink.data.pipelines.pipeline import Draws, Pipeline, Switches
 from rethink.randomization.randomization import Part, PixelCounts, Randomization
 
 DIGESTED = 64  # images of a data set known by its list of files whose pixels count too
@@ -46,7 +46,7 @@ class Split(ABC):
     index: Tensor
     pipeline: Pipeline
     fingerprint: str = field(default="", kw_only=True)
-    drawn: dict[tuple[Switches, int], Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+    drawn: dict[tuple[Switches, int], Draws] = field(default_factory=dict, init=False, repr=False, compare=False)
     """The last epoch's augmentation, of all examples."""
 
     def __len__(self) -> int:
@@ -95,14 +95,14 @@ class Split(ABC):
         """What the network takes of the images at some positions, (b, C, H, W) float32."""
         if (switches, epoch) not in self.drawn:
             self.pipeline.check(switches)
-            draws = self.pipeline.draw(switches, epoch, self.index.cpu().numpy())
+            draws = self.pipeline.draw(switches, epoch, self.index.cpu().numpy()) or {}
             self.drawn.clear()
-            self.drawn[switches, epoch] = draws and draws.to(self.index.device)
-        draws = self.drawn[switches, epoch]
+            self.drawn[switches, epoch] = {name: drawn.to(self.index.device) for name, drawn in draws.items()}
+        draws = {name: drawn[positions] for name, drawn in self.drawn[switches, epoch].items()}
         images, aspect = stored or self.stored(positions)
         device = self.labels.device
         images, aspect = images.to(device, non_blocking=True), None if aspect is None else aspect.to(device)
-        return self.pipeline(images, switches, draws and draws.at(positions), aspect)
+        return self.pipeline(images, switches, draws or None, aspect)
 
     def digest(self) -> str:
         """SHA-256 of what the network is really fed, before standardization: labels and shown pixels, in order.

@@ -70,11 +70,6 @@ class Resources:
         }
 
     @property
-    def step_option(self) -> str:
-        """What srun has not taken from the job since SLURM 22.05."""
-        return f"--cpus-per-task={self.cpus_per_process}"
-
-    @property
     def arguments(self) -> tuple[str, ...]:
         """The options of `rethink fit` for a run over several processes."""
         if self.processes_per_node * self.nodes == 1:
@@ -106,7 +101,7 @@ def submit(name: str, runs: Sequence[Job], resources: Resources) -> str:
 
 def export(name: str, runs: Sequence[Job], resources: Resources) -> Path:
     """Writes the array as a plain script with a list of commands, to be read, and sent off by hand or by `submit`."""
-    folder = _folder(name)
+    folder = (runs_folder() / ".sweeps" / name).resolve()
     tasks = command_list(runs, resources.arguments)
     # An array that waits reads its lines when it starts: what is missing later has a file of another name.
     commands = folder / f"commands-{hashlib.sha256(tasks.encode()).hexdigest()[:8]}.txt"
@@ -130,16 +125,13 @@ def export(name: str, runs: Sequence[Job], resources: Resources) -> Path:
         f"cd {shlex.quote(os.getcwd())}",
         f"export RETHINK_RUNS={shlex.quote(str(folder.parents[1]))}",
         *resources.setup,
-        f"srun {resources.step_option} {shlex.quote(sys.executable)} -m rethink "
+        # The cores of a process are what srun has not taken from the job since SLURM 22.05.
+        f"srun --cpus-per-task={resources.cpus_per_process} {shlex.quote(sys.executable)} -m rethink "
         f"sweep task {shlex.quote(str(commands))} $SLURM_ARRAY_TASK_ID",
     ]
     script = folder / "array.sh"
     write_text(script, "\n".join(lines) + "\n")
     return script
-
-
-def _folder(name: str) -> Path:
-    return (runs_folder() / ".sweeps" / name).resolve()
 
 
 def job_of(folder: Path) -> str | None:

@@ -6,7 +6,6 @@ channels_last memory, float32. What is drawn is drawn per (seed, epoch, index of
 """
 
 from dataclasses import dataclass
-from typing import Any, Self
 
 import numpy as np
 import torch
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rethink import randomness
-from rethink.data.pipelines.pipeline import Augmentation, Pipeline, Switches
+from rethink.data.pipelines.pipeline import Augmentation, Draws, Pipeline, Switches
 from rethink.errors import UserError
 
 MAX_ROTATION = 25.0  # degrees (Table 4)
@@ -53,14 +52,16 @@ class CifarPipeline(Pipeline):
     def shown(self, images: Tensor) -> Tensor:
         return _centre(images, self.crop)
 
-    def draw(self, switches: Switches, epoch: int, index: NDArray[np.int64]) -> "AugmentationDraws | None":
-        return AugmentationDraws.draw(switches.augmentation, switches.seed, epoch, index, self.side - self.crop)
+    def draw(self, switches: Switches, epoch: int, index: NDArray[np.int64]) -> Draws | None:
+        return draw_augmentation(switches.augmentation, switches.seed, epoch, index, self.side - self.crop)
 
-    def __call__(self, images: Tensor, switches: Switches, draws: Any = None, aspect: Tensor | None = None) -> Tensor:
+    def __call__(
+        self, images: Tensor, switches: Switches, draws: Draws | None = None, aspect: Tensor | None = None
+    ) -> Tensor:
         return prepare(images, self.crop, draws=draws, crop_first=switches.crop_first)
 
 
-def prepare(images: Tensor, crop: int, *, draws: "AugmentationDraws | None" = None, crop_first: bool = True) -> Tensor:
+def prepare(images: Tensor, crop: int, *, draws: Draws | None = None, crop_first: bool = True) -> Tensor:
     """What the network sees of images: (B, C, crop, crop) float32.
 
     Args:
@@ -69,14 +70,14 @@ def prepare(images: Tensor, crop: int, *, draws: "AugmentationDraws | None" = No
         draws: The augmentation of these images; None is the centre crop.
         crop_first: Crop, then standardize (Appendix A), or the other way round (code of the paper's time).
     """
-    if crop_first and (draws is None or (draws.offset is None and draws.flip is None)):
+    if crop_first and not draws:
         images = _centre(images, crop)  # the common case, before the images become floats
     images = images / 255 if images.is_floating_point() else images.float().div_(255)
-    if draws is not None and draws.flip is not None:
-        images = _flip_rotate(images, draws.flip, draws.angle)
+    if draws and "flip" in draws:
+        images = _flip_rotate(images, draws["flip"], draws["angle"])
     if not crop_first:
         images = standardize(images)
-    images = _centre(images, crop) if draws is None or draws.offset is None else _windows(images, draws.offset, crop)
+    images = _windows(images, draws["offset"], crop) if draws and "offset" in draws else _centre(images, crop)
     if crop_first:
         images = standardize(images)
     return images.permute(0, 3, 1, 2)
@@ -94,52 +95,31 @@ def standardize(images: Tensor) -> Tensor:
     return values.div_(deviation.clamp_min(size**-0.5)).view_as(images)
 
 
-@dataclass(frozen=True)
-class AugmentationDraws:
-    """An epoch's draws for n images; None for what the augmentation leaves alone.
+def draw_augmentation(
+    augmentation: Augmentation, seed: int, epoch: int, index: NDArray[np.int64], margin: int
+) -> Draws | None:
+    """The draws of an epoch; None for the augmentation "none".
 
-    offset: (n, 2) int64, top and left of the window. flip: (n,) bool. angle: (n,) float32, radians.
+    Args:
+        augmentation: Which one.
+        seed: The training seed.
+        epoch: Epoch, from 0.
+        index: (n,) index of each image in the whole data set.
+        margin: Side of the image minus side of the window: offsets are in {0, ..., margin}.
+
+    Returns:
+        `offset`, (n, 2) int64, top and left of the window; `flip`, (n,) bool, and `angle`, (n,) float32, in radians: as
+        far as the augmentation has them.
     """
-
-    offset: Tensor | None
-    flip: Tensor | None
-    angle: Tensor
-
-    @classmethod
-    def draw(
-        cls, augmentation: Augmentation, seed: int, epoch: int, index: NDArray[np.int64], margin: int
-    ) -> Self | None:
-        """The draws of an epoch; None for the augmentation "none".
-
-        Args:
-            augmentation: Which one.
-            seed: The training seed.
-            epoch: Epoch, from 0.
-            index: (n,) index of each image in the whole data set.
-            margin: Side of the image minus side of the window: offsets are in {0, ..., margin}.
-        """
-        if augmentation == "none":
-            return None
-        offset = flip = None
-        angle = torch.zeros(len(index))
-        if "random_crop" in augmentation:
-            chance = randomness.uniform(randomness.key(seed, "crop", epoch), index, 2)
-            offset = randomness.tensor((chance * (margin + 1)).astype(np.int64))
-        if "flip_rotate" in augmentation:
-            chance = randomness.uniform(randomness.key(seed, "flip and rotate", epoch), index, 2)
-            flip = randomness.tensor(chance[:, 0] < 0.5)
-            angle = randomness.tensor(np.deg2rad((2 * chance[:, 1] - 1) * MAX_ROTATION).astype(np.float32))
-        return cls(offset, flip, angle)
-
-    def to(self, device: torch.device) -> "AugmentationDraws":
-        """The same draws on a device."""
-        offset, flip = (None if t is None else t.to(device) for t in (self.offset, self.flip))
-        return AugmentationDraws(offset, flip, self.angle.to(device))
-
-    def at(self, positions: Tensor) -> "AugmentationDraws":
-        """The draws of some of the images."""
-        offset, flip = (None if t is None else t[positions] for t in (self.offset, self.flip))
-        return AugmentationDraws(offset, flip, self.angle[positions])
+    draws: Draws = {}
+    if "random_crop" in augmentation:
+        chance = randomness.uniform(randomness.key(seed, "crop", epoch), index, 2)
+        draws["offset"] = randomness.tensor((chance * (margin + 1)).astype(np.int64))
+    if "flip_rotate" in augmentation:
+        chance = randomness.uniform(randomness.key(seed, "flip and rotate", epoch), index, 2)
+        draws["flip"] = randomness.tensor(chance[:, 0] < 0.5)
+        draws["angle"] = randomness.tensor(np.deg2rad((2 * chance[:, 1] - 1) * MAX_ROTATION).astype(np.float32))
+    return draws or None
 
 
 def _centre(images: Tensor, crop: int) -> Tensor:

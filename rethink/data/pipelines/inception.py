@@ -11,7 +11,6 @@ left out.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -20,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rethink import randomness
-from rethink.data.pipelines.pipeline import Pipeline, Switches
+from rethink.data.pipelines.pipeline import Draws, Pipeline, Switches
 from rethink.errors import UserError
 
 CENTRE = 0.875  # share of height and width that the evaluation sees
@@ -59,13 +58,15 @@ class InceptionPipeline(Pipeline):
         first = (side - crop) // 2
         return images[:, first : first + crop, first : first + crop]
 
-    def draw(self, switches: Switches, epoch: int, index: NDArray[np.int64]) -> "InceptionDraws | None":
+    def draw(self, switches: Switches, epoch: int, index: NDArray[np.int64]) -> Draws | None:
         if switches.augmentation == "none":
             return None
         chance = randomness.uniform(randomness.key(switches.seed, "inception", epoch), index, len(_NAMES))
-        return InceptionDraws(randomness.tensor(chance.astype(np.float32)))
+        return {"chance": randomness.tensor(chance.astype(np.float32))}
 
-    def __call__(self, images: Tensor, switches: Switches, draws: Any = None, aspect: Tensor | None = None) -> Tensor:
+    def __call__(
+        self, images: Tensor, switches: Switches, draws: Draws | None = None, aspect: Tensor | None = None
+    ) -> Tensor:
         if draws is None:
             values = (self.shown(images).float() / 255).permute(0, 3, 1, 2)
             if values.shape[2] != self.size:
@@ -76,7 +77,7 @@ class InceptionPipeline(Pipeline):
         few = max(len(images), 1) if images.is_cuda else 2  # images whose values stay in a CPU's cache
         for first in range(0, len(images), few):
             place = slice(first, first + few)
-            drawn = draws.at(place)
+            drawn = InceptionDraws(draws["chance"][place])
             pixels = images[place].permute(0, 3, 1, 2).float()
             values[place] = drawn.distort(_part(pixels, drawn.box(aspect[place]), drawn["flip"] < 0.5, self.size))
         return values
@@ -93,14 +94,6 @@ class InceptionDraws:
 
     def __getitem__(self, name: str) -> Tensor:
         return self.chance[:, _NAMES.index(name)]
-
-    def to(self, device: torch.device) -> "InceptionDraws":
-        """The same draws on a device."""
-        return InceptionDraws(self.chance.to(device))
-
-    def at(self, positions: Tensor | slice) -> "InceptionDraws":
-        """The draws of some of the images."""
-        return InceptionDraws(self.chance[positions])
 
     def box(self, aspect: Tensor) -> Tensor:
         """The part of each image: (n, 4) top, left, height, width as shares of the image.

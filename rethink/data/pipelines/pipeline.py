@@ -2,13 +2,17 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
 Augmentation = Literal["none", "random_crop", "flip_rotate", "random_crop_flip_rotate", "inception"]
+
+
+Draws = dict[str, Tensor]
+"""What an augmentation draws for n examples in an epoch: name -> (n, ...)."""
 
 
 @dataclass(frozen=True)
@@ -38,16 +42,17 @@ class Pipeline(ABC):
         """The part of stored images that a network sees without augmentation, which a split's digest is of."""
         return images
 
-    def draw(self, switches: Switches, epoch: int, index: NDArray[np.int64]) -> Any:
+    def draw(self, switches: Switches, epoch: int, index: NDArray[np.int64]) -> Draws | None:
         """The draws of an epoch for the examples of these indices, (n,); None where nothing is drawn.
 
-        An example's draw depends on the seed, the epoch and its index alone. Draws have `to(device)`, and
-        `at(positions)` of some of the examples.
+        An example's draw depends on the seed, the epoch and its index alone.
         """
         return None
 
     @abstractmethod
-    def __call__(self, images: Tensor, switches: Switches, draws: Any = None, aspect: Tensor | None = None) -> Tensor:
+    def __call__(
+        self, images: Tensor, switches: Switches, draws: Draws | None = None, aspect: Tensor | None = None
+    ) -> Tensor:
         """What the network takes of stored images, (b, C, H, W) float32.
 
         Args:
