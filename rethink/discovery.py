@@ -3,7 +3,9 @@
 import importlib
 import inspect
 import pkgutil
+import re
 import sys
+from pathlib import Path
 from types import ModuleType
 from typing import Any, Self, TypeVar
 
@@ -82,6 +84,17 @@ def lookup(package: str, base: str, name: str) -> type:
     raise AttributeError(f"module {package!r} has no attribute {name!r}")
 
 
+def of_file(text: str) -> str:
+    """What to write in the place of a file, `wide.py` or `./nets/wide.py:Net`; empty where a text names no file."""
+    match = re.fullmatch(r"(?:\./)?([\w/]+)\.py(?:\W+(\w+))?", text)
+    if match is None:
+        return ""
+    file, name = Path(f"{match[1]}.py"), match[2]
+    if name is None and file.is_file():
+        name = next(iter(re.findall(r"^class (\w+)", file.read_text(errors="replace"), re.MULTILINE)), None)
+    return f"a class goes by module and name: write {match[1].replace('/', '.')}.{name or 'ClassName'}."
+
+
 def resolve(class_path: str, base: type[T], where: str = "") -> type[T]:
     """The class of an import path, such as `my_file.MyModel`, without calling anything of it.
 
@@ -94,6 +107,8 @@ def resolve(class_path: str, base: type[T], where: str = "") -> type[T]:
         UserError: There is no such class, or it is another kind of thing.
     """
     named = f"{where}: {class_path!r}" if where else repr(class_path)
+    if hint := of_file(class_path):
+        raise UserError(f"{named}: {hint}")
     module, _, name = class_path.rpartition(".")
     if not module.strip(".") or module.startswith("."):
         raise UserError(f"{named} is no import path. Expected module and class, such as my_file.{class_path}.")

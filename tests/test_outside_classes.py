@@ -155,6 +155,16 @@ def test_a_file_of_the_working_folder_is_enough(outside, runs, monkeypatch, caps
     assert "own_analysis.Epochs" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    "file", ["own_network.py", "./own_network.py", "own_network.py:Linear", "./own_network.py::Linear"]
+)
+def test_a_file_in_the_place_of_a_class_is_answered_with_what_to_write(outside, runs, capsys, file):
+    with pytest.raises(SystemExit):
+        main(["fit", "--model", file, "--data", "Synthetic"])
+    said = capsys.readouterr().err
+    assert said == f"rethink: --model {file}: a class goes by module and name: write own_network.Linear.\n"
+
+
 def command(folder: Path, *words: str) -> str:
     """The output of the console script, whose own folder, and not the working folder, Python would look into."""
     program = "import sys; from rethink.cli import entry_point; sys.argv[0] = 'rethink'; entry_point()"
@@ -194,6 +204,9 @@ def test_classes_of_ones_own_are_swept_analysed_and_reported(outside, runs):
         ("own_network.nn", "is no Analysis"),
         ("os.system", "is no Analysis"),
         ("Epochs", "is no import path"),
+        ("own_analysis.py", "write own_analysis.Epochs."),
+        ("./own_analysis.py:Epochs", "write own_analysis.Epochs."),
+        ("deep/own.py", "write deep.own.ClassName."),
     ],
 )
 def test_a_class_path_is_checked_before_anything_is_called(outside, monkeypatch, path, expected):

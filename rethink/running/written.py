@@ -7,9 +7,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from rethink.discovery import of_file
 from rethink.errors import UserError, printable
 from rethink.files import config_file, read_json, read_yaml, verify_files
 
+_CLASSES = ("model", "data", "randomization", "recipe", "callbacks", "logger")
 GROUP = "expected options by name, such as --trainer.max_epochs 100, or a file that has them."
 
 
@@ -23,6 +25,9 @@ class WrittenOptions:
     @classmethod
     def read(cls, arguments: Sequence[str]) -> "WrittenOptions":
         """Reads the configs, as long as the working folder is the user's: jsonargparse changes into theirs."""
+        for option, value in _command_line(arguments):  # a file that is there would be read as one of options
+            if option.rpartition(".")[2] in _CLASSES and (hint := of_file(value)):
+                raise UserError(f"--{option} {value}: {hint}")
         configs = {file: content for file in _files(arguments) if (content := _read(file)) is not None}
         return cls(arguments, configs)
 
