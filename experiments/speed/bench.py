@@ -487,8 +487,8 @@ def _autocast(enabled: bool) -> torch.autocast:
 
 
 def _first(split: Split, count: int) -> Split:
-    tensors = {name: value for name, value in vars(split).items() if isinstance(value, Tensor)}
-    return replace(split, **{name: value[:count] for name, value in tensors.items()})
+    tensors: dict[str, Any] = {name: value[:count] for name, value in vars(split).items() if isinstance(value, Tensor)}
+    return replace(split, **tensors)
 
 
 def _data(train_size: int | None) -> ImageDataModule:

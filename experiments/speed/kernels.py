@@ -10,6 +10,7 @@ import os
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import scipy.linalg
@@ -32,7 +33,7 @@ def turns(n: int, rounds: int) -> tuple[list[float], list[float]]:
     examples = Examples.load("MNIST", n, seed=0)
     train, test = (images.flatten(1).float() / 255 for images in (examples.train, examples.test))
     labels = examples.labels["true labels"]
-    ours, theirs = (lambda: _ours(train, labels)), (lambda: _snippet(train, labels))
+    ours, theirs = partial(_ours, train, labels), partial(_snippet, train, labels)
     of_ours = predict(Gaussian(GAMMA), test, train, ours()).argmax(1)
     kernel = np.exp(-GAMMA * cdist(test.double().numpy(), train.double().numpy(), "sqeuclidean"))
     of_theirs = torch.from_numpy((kernel @ theirs()).argmax(1))
@@ -50,7 +51,8 @@ def _ours(train: Tensor, labels: Tensor) -> Tensor:
 def _snippet(train: Tensor, labels: Tensor) -> np.ndarray:
     kernel = np.exp(-GAMMA * squareform(pdist(train.double().numpy(), "sqeuclidean")))
     # By LU, as scipy.linalg.solve did when the snippet was written; newer ones find out that K is positive definite.
-    return scipy.linalg.solve(kernel, one_hot(labels, 10).numpy(), assume_a="gen")
+    solution: np.ndarray = scipy.linalg.solve(kernel, one_hot(labels, 10).numpy(), assume_a="gen")
+    return solution
 
 
 def _seconds(call: Callable[[], object]) -> float:

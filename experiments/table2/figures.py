@@ -1,7 +1,9 @@
 """Table 2: Inception V3 on ImageNet, top-1 and top-5, the last epoch and the best; ours beside the paper's."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from rethink.report import paper
 from rethink.report.dots import Dot, dots
@@ -77,9 +79,7 @@ def rows(results: Results) -> list[TableRow]:
             )
             for column, (metric, _) in QUANTITIES.items()
         }
-        best = {
-            column: row.estimate(lambda run, m=metric: highest(run, m)) for column, (metric, _) in QUANTITIES.items()
-        }
+        best = {column: row.estimate(partial(highest, metric=metric)) for column, (metric, _) in QUANTITIES.items()}
         table_rows.append(TableRow(theirs, row, comparisons, best))
     return table_rows
 
@@ -117,6 +117,11 @@ def highest(run: Run, metric: str) -> float | None:
     return max(values, default=None)
 
 
+def _trained(row: TableRow) -> float:
+    ours = row.comparisons["top1_train"].ours
+    return ours.mean if ours else math.inf
+
+
 def artefact(results: Results) -> Artefact:
     """Four tables of seven rows, one of what is not the paper's, and all rows as a chart."""
     table_rows = rows(results)
@@ -126,7 +131,7 @@ def artefact(results: Results) -> Artefact:
         FINDING,
         rows=table_rows,
         there=there,
-        lowest=min(there, key=lambda row: row.comparisons["top1_train"].ours.mean, default=None),
+        lowest=min(there, key=_trained, default=None),
         summary=summary(judged),
     )
     tables = [table(results, table_rows, column) for column in QUANTITIES]
