@@ -133,6 +133,7 @@ def test_the_same_runs_give_the_same_bytes(name: str, tmp_path: Path) -> None:
     assert {f"{chart}.png", f"{chart}.svg", f"{chart}.csv", "table.md", "runs.csv"} - {"table.md"} <= {*written[0]}
 
 
+@pytest.mark.usefixtures("without_png")
 @pytest.mark.parametrize("scale", ["full", "demo"])
 @pytest.mark.parametrize("name", NAMES)
 def test_any_one_run_makes_an_artefact(name: str, scale: str, tmp_path: Path) -> None:
@@ -147,6 +148,7 @@ def test_any_one_run_makes_an_artefact(name: str, scale: str, tmp_path: Path) ->
         assert "None" not in artefact.finding + "".join(map(str, artefact.verdicts))
 
 
+@pytest.mark.usefixtures("without_png")
 @pytest.mark.parametrize("name", NAMES)
 def test_a_run_that_diverged_makes_no_difference_in_kind(name: str, tmp_path: Path) -> None:
     runs = RECORDS[name](tmp_path / "runs")
@@ -248,6 +250,7 @@ def test_what_is_published_has_no_picture_twice_and_nothing_of_an_earlier_versio
     assert not {name for name in published if name.endswith(".png") or name == "old.md"}
 
 
+@pytest.mark.usefixtures("without_png")
 def test_what_was_published_from_more_records_is_left_alone_and_what_has_none_is_replaced(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -273,7 +276,7 @@ def test_what_was_published_from_more_records_is_left_alone_and_what_has_none_is
 
 
 @pytest.fixture
-def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Run]:
+def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, without_png: None) -> list[Run]:
     """Runs of Figure 1b whose records are in `records`; `elsewhere` is to get them, and is not there yet."""
     runs = corrupted(tmp_path / "runs")
     published_to(tmp_path, monkeypatch)

@@ -11,10 +11,12 @@ from rethink.report.overview import overview
 from rethink.report.randomizations import FIVE
 from rethink.runs.run import Run
 
+REPOSITORY = Path(__file__).parents[1]
 
-@pytest.fixture
-def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setattr(figures, "pictures", lambda: ())  # real CIFAR-10: below
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> str:
+    tmp_path = tmp_path_factory.mktemp("page")
     steps = dict(zip(FIVE, (10, 12, 14, 20, 16), strict=True))
     runs = [Run.open(write_run(tmp_path, randomization=name, fits_at=at)) for name, at in steps.items()]
     perceptrons = [
@@ -22,7 +24,10 @@ def page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     ]
     demo = results_of("demo", [*runs, *perceptrons], scale="demo")
     part = results_of("fig1a", runs[:2], missing=runs[2:], scale="demo")
-    return overview("Demo", [(artefacts.make(part), part), (artefacts.make(demo), demo)]).render()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(REPOSITORY)
+        patch.setattr(figures, "pictures", lambda: ())  # real CIFAR-10: below
+        return overview("Demo", [(artefacts.make(part), part), (artefacts.make(demo), demo)]).render()
 
 
 def test_the_first_screen_has_the_claim_the_picture_what_it_says_and_what_to_do_next(page: str) -> None:

@@ -100,7 +100,7 @@ def links(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> No
         monkeypatch.setattr(os, "link", link)
 
 
-@pytest.mark.parametrize("races", [1, pytest.param(8, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("races", [1, pytest.param(4, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("before", ["nothing", "stale", "dead", "dead twice", "damaged"])
 def test_exactly_one_of_many_wins(tmp_path, before, links, races):
     for number in range(races):

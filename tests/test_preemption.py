@@ -266,10 +266,10 @@ def undisturbed_two(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict, dic
 @pytest.mark.parametrize(
     ("rank", "step", "steps"),
     [
-        pytest.param("0", 1, 2, id="the first, within an epoch"),
+        pytest.param("0", 1, 2, id="the first, within an epoch", marks=pytest.mark.slow),
         pytest.param("1", 1, 2, id="the second, within an epoch"),
-        pytest.param("1", 4, 5, id="the second, in its last block"),
-        pytest.param("none", 1, 2, id="the process that waits for them"),
+        pytest.param("1", 4, 5, id="the second, in its last block", marks=pytest.mark.slow),
+        pytest.param("none", 1, 2, id="the process that waits for them", marks=pytest.mark.slow),
         pytest.param("all", 1, 2, id="Ctrl-C in their terminal"),
     ],
 )

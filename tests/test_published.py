@@ -15,6 +15,7 @@ from rethink.sweep.experiment import EXPERIMENTS, RECORDS, Experiment
 
 REPOSITORY = Path(__file__).parents[1]
 PUBLISHED = sorted(path.parent.name for path in (REPOSITORY / EXPERIMENTS).glob("*/results"))
+SLOW = {"early_stopping": pytest.mark.slow}  # a plan of 273 runs
 TESTED = dict(line.split("==") for line in (REPOSITORY / "constraints.txt").read_text().split() if "==" in line)
 
 
@@ -30,7 +31,7 @@ def restored(tmp_path_factory: pytest.TempPathFactory, with_known_plans: Callabl
 
 
 @pytest.mark.usefixtures("without_png")
-@pytest.mark.parametrize("name", PUBLISHED)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=SLOW.get(name, ())) for name in PUBLISHED])
 def test_published_results_are_made_anew_from_their_records(
     name: str, restored: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -54,7 +54,13 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict, dict, d
 
 
 # Before the first checkpoint; within epochs; on both sides of the end of an epoch; several times in a row.
-@pytest.mark.parametrize("kills", [[2], [6], [12], [13], [14], [25], [38], [5, 5, 9], [13, 0, 13]])
+@pytest.mark.parametrize(
+    "kills",
+    [
+        *([2], [6], [13], [38], [5, 5, 9]),
+        *(pytest.param(kills, marks=pytest.mark.slow) for kills in ([12], [14], [25], [13, 0, 13])),
+    ],
+)
 def test_a_killed_run_ends_as_an_undisturbed_one(tmp_path, undisturbed, kills):
     for step in kills:
 

@@ -18,6 +18,7 @@ from rethink.runs.run import Run
 from rethink.sweep.experiment import Experiment, Scale
 from rethink.sweep.plan import Plan, PlannedRun, plan
 
+pytestmark = pytest.mark.usefixtures("without_png")
 REPOSITORY = Path(__file__).parents[1]
 MINE = ["table1", "table4", "regularizer_effects", "early_stopping", "open_choices"]
 PAPERS = ["fig1a", "fig1b", "fig1c", "fig2b", "table1", "table4"]
@@ -404,10 +405,11 @@ def test_the_reading_that_comes_nearer_is_computed(plans: dict[str, Plan]) -> No
 
 @pytest.mark.parametrize("name", MINE)
 @pytest.mark.parametrize("scale", ["full", "demo"])
-def test_one_run_and_none_are_enough(plans: dict[str, Plan], name: str, scale: Scale) -> None:
+@pytest.mark.parametrize("most", [5, pytest.param(1000, marks=pytest.mark.slow)])
+def test_one_run_and_none_are_enough(plans: dict[str, Plan], name: str, scale: Scale, most: int) -> None:
     none = Records(name, plans[name], scale=scale).artefact()
     assert not any(verdict.outcome == "shown" for verdict in none.verdicts)
-    for number in range(0, len(plans[name].runs), 3):
+    for number in range(0, len(plans[name].runs), max(3, len(plans[name].runs) // most)):
         records = Records(name, plans[name], scale=scale)
         records.planned = records.planned[number:] + records.planned[:number]
         records.add_all(at_most=1)
