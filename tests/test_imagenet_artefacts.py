@@ -4,6 +4,7 @@ import csv
 import io
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from mini_records import Scale, results_of, write_run
 
 from rethink.cli import main, sweep
 from rethink.report import artefacts, paper
+from rethink.report.overview import overview
 from rethink.report.page import Artefact
 from rethink.runs.run import Run
 from rethink.runs.setting import Setting
@@ -64,10 +66,18 @@ def test_table2_has_seven_rows_of_four_numbers_and_the_best_epochs(tmp_path):
 def test_table2_in_small_is_judged_by_fit_and_not_by_the_papers_numbers(tmp_path):
     artefact = make("table2", [write(tmp_path, row) for row in INCEPTION[:2]], scale="demo")
     assert "2 of the paper's 7 rows" in artefact.finding
+    assert artefact.notes[0].startswith("Not ImageNet")
     trends = {verdict.trend: verdict.outcome for verdict in artefact.verdicts}
     assert len(trends) == 3
     assert trends["Every row fits its training set, true labels or random, to 100 %"] == "not shown"  # 92 % is not 100
     assert trends["Random labels are fitted to 100 %"] == "cannot tell"  # there is no such run
+
+
+def test_a_page_of_nothing_else_is_not_folded_away(tmp_path):
+    results = results_of("table2", [write(tmp_path, INCEPTION[0])], scale="demo")
+    there = (artefacts.make(results), replace(results, planned=3 * results.planned))
+    assert not overview("Table 2", [there]).artefacts[0].folded
+    assert overview("Table 2, twice", [there, there]).artefacts[0].folded
 
 
 @pytest.mark.parametrize("scale", ["full", "demo"])
@@ -80,6 +90,7 @@ def test_fig2a_has_the_papers_curves_and_what_stopping_would_gain(tmp_path, scal
     assert 240 < max(theirs[0].x) < 260  # ten million steps of 32 images are 250 epochs
     assert [float(row["gain"]) for row in rows_of(artefact, 0)] == pytest.approx([0.02] * 3)
     assert "2.0 points" in artefact.finding
+    assert any(note.startswith("Not ImageNet") for note in artefact.notes) == (scale == "demo")
 
 
 def test_without_a_run_both_say_so():

@@ -24,6 +24,7 @@ SETTINGS = {
 }
 EPOCHS_OF_THOUSAND_STEPS = 1000 * 32 / 1_281_167
 """The paper's steps are those of asynchronous workers, with batches of 32 images in the package that it reused."""
+IN_SMALL = "Not ImageNet, but a few hundred images in ten classes: the paper's curves are there to look at."
 FINDING = """
 {% for row in rows if row.gain %}
 {{ "Stopping at the best epoch, chosen by the test set itself, would gain" if loop.first else "and" }}
@@ -84,7 +85,8 @@ def artefact(results: Results) -> Artefact:
     curves = rows(results)
     judged = verdicts(curves, results.full)
     finding = sentence(FINDING, rows=curves, summary=summary(judged))
-    return results.artefact(finding, [chart(curves, results.full)], [table(results, curves)], judged)
+    notes = [] if results.full else [IN_SMALL]
+    return results.artefact(finding, [chart(curves, results.full)], [table(results, curves)], judged, notes)
 
 
 def chart(curves: Sequence[Curve], overlaid: bool) -> Chart:
