@@ -78,7 +78,7 @@ class Chart:
 
     def drawings(self) -> list["Drawing"]:
         """For the page: side by side for a screen and for print, one under the other for a phone."""
-        return [Drawing.of(self, "wide", self._drawn), Drawing.of(self, "narrow", draw(self.panels, columns=1))]
+        return [Drawing.of(self, "wide", self.columns), Drawing.of(self, "narrow", columns=1)]
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,8 @@ class Drawing:
     values: list[dict[str, Any]]
 
     @classmethod
-    def of(cls, chart: Chart, layout: str, figure: Figure) -> "Drawing":
+    def of(cls, chart: Chart, layout: str, columns: int) -> "Drawing":
+        figure = chart._drawn if columns == chart.columns else draw(chart.panels, columns)
         values = [
             _values(axes, panel, series)
             for axes, panel in zip(figure.axes, chart.panels, strict=True)

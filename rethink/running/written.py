@@ -59,7 +59,7 @@ class WrittenOptions:
 
 def _command_line(arguments: Sequence[str]) -> Iterator[tuple[str, str]]:
     """(option, value) as given on the command line; options are named without dashes and `init_args`."""
-    for argument, following in zip(arguments, [*arguments[1:], ""], strict=True):
+    for argument, following in pairwise([*arguments, ""]):
         if argument.startswith("--") or argument == "-c":
             name, equals, value = argument.lstrip("-").partition("=")
             if not equals and not following.startswith("--"):
