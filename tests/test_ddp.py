@@ -23,7 +23,9 @@ TWO = ["--trainer.devices", "2", "--trainer.strategy", "ddp_fork"]
         ["--model", "MLP", "--model.hidden_sizes", "[16]"],
         # Batch norm over the global batch of both ranks, at a rate at which rounding does not grow; 75 = 4 * 16 + 11
         # gives them unequal shares of the last one.
-        ["--model", "WideResNet", "--model.depth", "10", "--model.learning_rate", "0.001"],
+        pytest.param(
+            ["--model", "WideResNet", "--model.depth", "10", "--model.learning_rate", "0.001"], marks=pytest.mark.slow
+        ),
         # Every rank recomputes the statistics of the evaluation of the same images.
         pytest.param(
             [

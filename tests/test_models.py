@@ -290,7 +290,7 @@ def test_wide_resnets_depth_counts_its_layers():
         (lambda: MLP(batch_norm=True), 40),
         pytest.param(lambda: SmallAlexNet(), 30, marks=pytest.mark.slow),
         pytest.param(lambda: SmallInception(learning_rate=0.02), 10, marks=pytest.mark.slow),
-        (lambda: WideResNet(depth=10), 25),
+        pytest.param(lambda: WideResNet(depth=10), 25, marks=pytest.mark.slow),
     ],
     ids=["MLP", "MLP with batch norm", "SmallAlexNet", "SmallInception", "WideResNet"],
 )

@@ -424,7 +424,13 @@ def test_the_nearest_norm_is_so_on_both_numbers(tmp_path, runs):
     assert table.rows[-1][1:4] == [220.0, 390.0, pytest.approx(390 / 220)]
 
 
-@pytest.mark.parametrize(("scale", "count"), [("full", 0), ("full", 1), ("full", 3), ("demo", 0), ("demo", 6)])
+@pytest.mark.parametrize(
+    ("scale", "count"),
+    [
+        *[("full", 0), ("full", 1), ("demo", 0)],
+        *[pytest.param(*case, marks=pytest.mark.slow) for case in (("full", 3), ("demo", 6))],
+    ],
+)
 def test_the_artefact_is_made_of_whatever_is_there(scale, count, tmp_path, runs):
     some = results(everything(tmp_path)[:count], scale)
     write(script("table3").artefact(some), some, tmp_path / "out")

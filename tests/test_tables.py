@@ -416,7 +416,9 @@ def test_one_run_and_none_are_enough(plans: dict[str, Plan], name: str, scale: S
         assert records.artefact().finding
 
 
-@pytest.mark.parametrize("name", MINE)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow if name == "early_stopping" else ()) for name in MINE]
+)
 def test_a_second_rendering_gives_the_same_bytes(plans: dict[str, Plan], name: str, tmp_path: Path) -> None:
     records = Records(name, plans[name])
     records.add_all()
