@@ -169,6 +169,7 @@ def test_a_finished_run_is_mirrored_whole(runs):
     assert {item["path"] for item in artifact["manifest"]["contents"]} == {"record.json", "config.yaml"}
 
 
+@pytest.mark.slow
 def test_an_offline_push_in_the_middle_of_training_is_replaced_by_the_next(runs, capsys):
     folder = write(runs / RUN, 2)
     assert push() == 0
@@ -278,6 +279,7 @@ TINY = [
 ]
 
 
+@pytest.mark.slow
 def test_a_push_after_a_live_offline_log_replaces_it_by_the_same(fit):
     run = fit(*TINY, "--wandb", "offline", "--tags", "[mine]")
     (live,) = mirrors(run.path)

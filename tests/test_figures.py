@@ -134,7 +134,7 @@ def test_the_same_runs_give_the_same_bytes(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("without_png")
-@pytest.mark.parametrize("scale", ["full", "demo"])
+@pytest.mark.parametrize("scale", ["full", pytest.param("demo", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", NAMES)
 def test_any_one_run_makes_an_artefact(name: str, scale: str, tmp_path: Path) -> None:
     runs = RECORDS[name](tmp_path / "runs")

@@ -189,7 +189,7 @@ def test_torch_compiles_the_network_if_asked_to(monkeypatch):
 @pytest.mark.parametrize(
     ("build", "side"),
     [
-        (lambda on: InceptionV3(**SMALL, dropout=0.3, checkpointing=on), 75),
+        pytest.param(lambda on: InceptionV3(**SMALL, dropout=0.3, checkpointing=on), 75, marks=pytest.mark.slow),
         (lambda on: ResNet50(checkpointing=on), 32),
         (lambda on: ViT(**TINY_VIT, dropout=0.3, checkpointing=on), 28),
     ],

@@ -146,6 +146,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Results:
     return complete(tmp_path_factory.mktemp("inside"))
 
 
+@pytest.mark.slow
 def test_the_same_records_give_the_same_files(whole: Results, tmp_path: Path) -> None:
     for name in ("a", "b"):
         write(make(whole), whole, tmp_path / name)

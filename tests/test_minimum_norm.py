@@ -228,6 +228,7 @@ def test_without_any_analysis_the_page_says_that_it_cannot_tell(results):
     assert [verdict.outcome for verdict in judged(nothing)] == ["cannot tell"] * 4
 
 
+@pytest.mark.slow
 def test_the_page_has_curves_and_ends_of_what_there_is(results, tmp_path):
     some = sgd.rows(three := results(3))
     assert [len(chart.panels) for chart in sgd.charts(some)] == [2, 2]

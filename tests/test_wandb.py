@@ -87,6 +87,7 @@ def test_logging_does_not_change_the_run(fit, capsys):
     assert "is finished" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_two_runs_of_a_process_are_two_runs(fit):
     one = fit(*TINY, "--wandb", "offline")
     two = fit(*TINY, "--wandb", "offline", "--seed_everything", "1")
