@@ -59,8 +59,11 @@ def main(args: list[str]) -> None:
 def _print(artefact: Artefact, results: Results, path: Path) -> None:
     """Writes the page of one artefact, and prints its tables and verdicts."""
     overview(artefact.title, [(artefact, results)]).save(path)
+    console = Console()
+    if not console.is_terminal:  # a file: the cells of a table are not cut
+        console.width = max(console.width, 160)
     for table in artefact.tables:
-        Console().print(table.to_rich())
+        console.print(table.to_rich())
     for verdict in artefact.verdicts:
         print(f"- {verdict}")
     print(f"\nOpen {path}")
