@@ -277,7 +277,9 @@ def test_a_killed_repetition_is_not_done(analyze, monkeypatch):
     killed(monkeypatch, "--force")
     with pytest.raises(UserError, match="has not finished"):
         FinishedAnalysis.open(first.path)
+    assert FinishedAnalysis.open(first.path / "before").record == first.record
     assert analyze().values["sum"] == 3
+    assert not (first.path / "before").exists()
 
 
 def test_what_fails_keeps_its_blocks_and_its_error(runs, monkeypatch):

@@ -1,9 +1,14 @@
 """The command line, for real, in process: a run is one folder, found again by what it is."""
 
+import shutil
+
 import pytest
 import yaml
 
+from rethink.callbacks.checkpoint import RunCheckpoint
 from rethink.cli import main
+from rethink.data import Synthetic
+from rethink.errors import UserError
 from rethink.running.identification import identify
 from rethink.runs.run import Run
 
@@ -41,6 +46,45 @@ def test_force_trains_anew(fit):
     main(["fit", "--config", str(run.path / "config.yaml"), "--force"])
     assert (Run.open(run.path).record["finished"], (run.path / "record.json").stat().st_mtime_ns) != before
     assert yaml.safe_load((run.path / "config.yaml").read_text())["force"] is False
+
+
+def test_a_finished_run_is_kept_until_the_forced_one_has_finished(fit, capsys, monkeypatch):
+    run = fit(*TINY, "--checkpoint.keep_epochs", "[1]")
+    again = ["fit", "--config", str(run.path / "config.yaml"), "--checkpoint.every_seconds", "0"]
+    with monkeypatch.context() as context:
+        context.setattr(RunCheckpoint, "on_train_epoch_start", interrupted_in_the_second_epoch)
+        for _ in range(2):
+            with pytest.raises(RuntimeError, match="killed"):
+                main([*again, "--force"])
+            with pytest.raises(UserError, match="has not finished"):
+                Run.open(run.path)
+            assert Run.open(run.path / "before").record == run.record
+            assert (run.path / "before" / "checkpoints" / "epoch_0001.ckpt").is_file()
+    shutil.copytree(run.path, restored := run.path.with_name("restored"))
+    shutil.copytree(restored / "before", restored, dirs_exist_ok=True)
+    assert Run.open(restored).record == run.record
+    capsys.readouterr()
+    main(again)
+    assert f"from {run.path}/checkpoints/last.ckpt" in capsys.readouterr().out
+    assert Run.open(run.path).record["final"] == run.record["final"]
+    assert not (run.path / "before").exists()
+
+
+def interrupted_in_the_second_epoch(callback, trainer, module):
+    if trainer.current_epoch == 1:
+        raise RuntimeError("killed")
+
+
+def test_a_forced_run_that_is_refused_leaves_what_was_finished(fit, monkeypatch):
+    run = fit(*TINY)
+    monkeypatch.setattr(Synthetic, "load", refused)
+    with pytest.raises(SystemExit):
+        main(["fit", "--config", str(run.path / "config.yaml"), "--force"])
+    assert Run.open(run.path).record == run.record
+
+
+def refused(data):
+    raise UserError("there are no images")
 
 
 def test_another_config_is_another_folder(fit, runs):

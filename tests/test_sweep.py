@@ -403,7 +403,7 @@ def test_a_record_that_cannot_be_read_is_shown_and_repeated_by_retry(three, caps
     assert "no format number of this rethink" in said
     main(["sweep", "retry", "tiny"])
     assert given == [[damaged.run_id, older.run_id]]  # what a newer rethink wrote is not ours to repeat
-    assert (damaged.folder / "damaged_record.json").read_text() == '{"format"'
+    assert (damaged.folder / "before" / "record.json").read_text() == '{"format"'
     assert newer.state == "done"
 
 

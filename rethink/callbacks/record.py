@@ -19,6 +19,7 @@ from rethink.runs.environment import describe
 from rethink.runs.identity import identity
 from rethink.runs.journal import CUT_SHORT, Journal, ending
 from rethink.runs.reading import FORMAT
+from rethink.runs.repetition import discard
 from rethink.runs.run import CUT_SHORT_RECORD, FILES, final_weights
 from rethink.training import lightning_internals
 
@@ -72,6 +73,7 @@ class Record(Measurement):
                 for name in ("checkpoints/last.ckpt", "checkpoints/previous.ckpt", CUT_SHORT_RECORD):
                     (folder / name).unlink(missing_ok=True)
                 write_json(folder / "record.json", record)
+                discard(folder)
         trainer.strategy.barrier("record")
 
     def require_whole(self, folder: Path) -> None:

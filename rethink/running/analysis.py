@@ -31,6 +31,7 @@ from rethink.runs.analysis_display import show
 from rethink.runs.environment import describe_machine
 from rethink.runs.identity import analysis_id
 from rethink.runs.reading import FORMAT
+from rethink.runs.repetition import discard, set_aside
 
 _WINGS = (rethink.kernels, rethink.inside, rethink.complexity, rethink.theorem1)
 _SECONDS_BETWEEN_LINES = 10.0  # of progress, where the output is a file
@@ -88,7 +89,8 @@ def parse(args: Sequence[str]) -> tuple[type[Analysis], dict[str, Any], bool]:
     kind = _kind(args[0])
     parser = Parser(prog=f"rethink analyze {args[0]}", description=kind.__doc__)
     parser.add_class_arguments(kind)
-    parser.add_argument("--force", action="store_true", help="Compute it anew, also where it is done.")
+    anew = "Compute it anew, also where it is done. Until then it is kept in before/ of its folder."
+    parser.add_argument("--force", action="store_true", help=anew)
     options = parser.parse_args(list(args[1:])).as_dict()
     options.pop("config", None)
     force = options.pop("force")
@@ -110,8 +112,8 @@ def _kind(name: str) -> type[Analysis]:
 def _analyse(analysis: Analysis, options: dict[str, Any], folder: Path) -> None:
     """Computes it and writes the record, last and atomically: its presence means done."""
     began = time.perf_counter()
-    for name in ("record.json", ARRAYS):  # in this order: arrays without a record say nothing
-        (folder / name).unlink(missing_ok=True)
+    set_aside(folder)
+    (folder / ARRAYS).unlink(missing_ok=True)  # without a record they say nothing
     partial = folder / "partial"
     partial.mkdir(exist_ok=True)
     with Console(stderr=True).status("") as status:
@@ -131,6 +133,7 @@ def _analyse(analysis: Analysis, options: dict[str, Any], folder: Path) -> None:
         "environment": describe_machine(device),
     }
     write_json(folder / "record.json", record | {"files": files_digest(folder, [ARRAYS])})
+    discard(folder)
     shutil.rmtree(partial, ignore_errors=True)
 
 

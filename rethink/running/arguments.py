@@ -102,7 +102,10 @@ class RunCLI(LightningCLI):
             "--runs", type=str | None, default=None, help="Folder of the runs. Default: $RETHINK_RUNS, or runs/."
         )
         parser.add_argument(
-            "--force", action="store_true", help="Train anew, also where the run is finished or was begun."
+            "--force",
+            action="store_true",
+            help="Train anew, also where the run is finished or was begun. What is finished is kept in before/ of its "
+            "folder until the new one has finished.",
         )
         parser.add_argument(
             "--precision",

@@ -23,7 +23,8 @@ from rethink.running.evaluation import without_record
 from rethink.running.identification import IdentifiedRun, identified
 from rethink.running.refusals import refuse_budget, refuse_switches
 from rethink.running.trainer import callback
-from rethink.runs.run import Run, final_weights, lacks_weights
+from rethink.runs.repetition import set_aside
+from rethink.runs.run import CUT_SHORT_RECORD, Run, final_weights, lacks_weights
 from rethink.training import lightning_internals
 from rethink.training.checkpoints import find_checkpoint
 from rethink.training.refusals import refuse_unmeasured
@@ -91,14 +92,14 @@ def _train(cli: RunCLI, run: IdentifiedRun, repeatable: str) -> None:
     lightning_internals.leave_signals_alone(trainer)
     lightning_internals.set_timeout(trainer, cli.options.timeout)
     with _lease(trainer, run.folder) as lease:
-        if cli.options.force:
-            _forget_training(trainer, run.folder)
-        checkpoint = _checkpoint(run.folder, arguments.pop("ckpt_path", None))
+        chosen = arguments.pop("ckpt_path", None)
+        checkpoint = chosen if cli.options.force else _checkpoint(run.folder, chosen)
         record = callback(trainer, Record)
         record.run_id, record.config = run.run_id, run.settings
         callback(trainer, RunCheckpoint).lease = lease
         line = f"run {run.run_id} in {run.folder}" + (f", from {checkpoint}" if checkpoint else "")
-        lightning_internals.callbacks_of(trainer).insert(0, _Announcement(run.folder / "config.yaml", repeatable, line))
+        announcement = _Announcement(run.folder, repeatable, line, anew=cli.options.force)
+        lightning_internals.callbacks_of(trainer).insert(0, announcement)
         with loggers.session(trainer, run.settings), _preemptible(cli):
             trainer.fit(**arguments, ckpt_path=checkpoint)
     record.require_whole(run.folder)
@@ -125,13 +126,6 @@ def _lease(trainer: Trainer, folder: Path) -> Iterator[Lease | None]:
     finally:
         with suppress(OSError):
             folder.rmdir()  # if it is empty
-
-
-def _forget_training(trainer: Trainer, folder: Path) -> None:
-    if trainer.is_global_zero:
-        for path in [folder / "record.json", *folder.glob("checkpoints/*.ckpt")]:
-            path.unlink(missing_ok=True)
-    trainer.strategy.barrier("force")
 
 
 @contextmanager
@@ -164,15 +158,23 @@ def _preemptible(cli: RunCLI) -> Iterator[None]:
 
 
 class _Announcement(Callback):
-    """Says which run begins and writes its configuration, once data and model have been set up."""
+    """Says which run begins and writes its configuration, once data and model have been set up.
 
-    def __init__(self, path: Path, config: str, line: str) -> None:
-        self.path, self.config, self.line = path, config, line
+    One that begins anew also makes room, and not before: a run that is refused leaves what was finished where it is.
+    """
+
+    def __init__(self, folder: Path, config: str, line: str, anew: bool) -> None:
+        self.folder, self.config, self.line, self.anew = folder, config, line, anew
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         assert isinstance(pl_module, Classifier)
         refuse_switches(trainer, pl_module)
         refuse_unmeasured(trainer, [*data_of(trainer).splits])
         if trainer.is_global_zero:
-            write_text(self.path, self.config)
+            if self.anew:
+                set_aside(self.folder)
+                for name in ("history.csv", CUT_SHORT_RECORD, "checkpoints/*.ckpt"):  # of an unfinished one
+                    for path in self.folder.glob(name):
+                        path.unlink()
+            write_text(self.folder / "config.yaml", self.config)
             print(self.line)

@@ -9,6 +9,7 @@ from pathlib import Path
 from rich.console import Console
 
 from rethink.errors import UserError
+from rethink.runs.repetition import set_aside
 from rethink.sweep import cancellation, kubernetes, local, slurm_array, specification, status
 from rethink.sweep.jobs import Job, PlannedRun, forget_failure
 from rethink.sweep.plan import command_list
@@ -74,7 +75,7 @@ def launch(jobs: Sequence[Job], how: Launch, again: bool = False) -> dict[str, s
         return {}
     if not how.export_only:
         for job in damaged:
-            _set_record_aside(job.folder)
+            set_aside(job.folder)
         for job in missing:
             forget_failure(job.folder)
     start = {"local": _local, "slurm": _slurm, "kubernetes": _kubernetes}[how.launcher]
@@ -103,13 +104,6 @@ def _ready_now(missing: Sequence[Job], alone: bool) -> list[Job]:
     ready = [job for job in missing if job.ready]
     runs: list[Job] = [job for job in ready if isinstance(job, PlannedRun)]
     return runs if alone and runs else ready
-
-
-def _set_record_aside(folder: Path) -> None:
-    try:
-        (folder / "record.json").rename(folder / "damaged_record.json")
-    except OSError as error:
-        raise UserError(f"cannot write to {folder}: {error.strerror}. Give permission, and go on.") from None
 
 
 def _local(how: Launch, wave: list[Job], jobs: Sequence[Job]) -> dict[str, str]:
