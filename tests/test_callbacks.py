@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,9 +12,9 @@ from test_training import train
 
 from rethink.callbacks.best_test_accuracy import BestTestAccuracy, EarlyStopping
 from rethink.callbacks.convergence import RULES, Convergence, ConvergenceStep
-from rethink.callbacks.history import History
+from rethink.callbacks.history import History, journal_of
 from rethink.callbacks.label_corruption import CorruptedPart, LabelCorruption
-from rethink.callbacks.progress import line
+from rethink.callbacks.progress import ProgressDisplay, line
 from rethink.callbacks.record import Record, finite
 from rethink.data import Synthetic
 from rethink.errors import UserError
@@ -407,6 +408,21 @@ def test_a_narrow_terminal_keeps_epoch_and_time_left(width):
     assert text.endswith("1:02:34 left")
     assert ("train 12.34 %" in text) == (width >= 60)
     assert ("123.4 steps/s" in text) == (width > 80)
+
+
+class Suspended:
+    """As much of a Trainer as the display needs, after four of a hundred epochs."""
+
+    train_dataloader = SimpleNamespace(steps=10)
+    num_training_batches, max_epochs, max_steps, global_step = 1, 100, -1, 40
+
+
+def test_the_time_left_forgets_the_night_in_which_a_run_was_suspended():
+    trainer, display = Suspended(), ProgressDisplay()
+    epochs = [{"seconds/train": seconds, "seconds/evaluation": 2.0} for seconds in (9, 8, 39_979, 8)]
+    journal_of(trainer).rows.extend(epochs)
+    display._update(trainer, 4)
+    assert display._fields["left"] == "0:16:00"  # 96 epochs of 10 s
 
 
 def test_a_log_file_has_readable_lines(fit, capsys):

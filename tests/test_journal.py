@@ -11,7 +11,7 @@ from lightning.pytorch import Callback
 from rethink.cli import main
 from rethink.errors import UserError
 from rethink.runs import code
-from rethink.runs.journal import CUT_SHORT, Journal, SavingClock, ending
+from rethink.runs.journal import CUT_SHORT, Journal, SavingClock, ending, seconds_per_epoch
 from rethink.runs.run import CUT_SHORT_RECORD, Run
 
 
@@ -47,6 +47,13 @@ def test_a_journal_is_fed_epochs_and_keeps_rows_clocks_and_the_last_numbers():
     later = Journal(clock, journal.rows, journal.final, journal.total)
     clock.now = 7.0
     assert (journal.total, later.total) == (7.0, 7.0)
+
+
+def test_an_epoch_in_which_a_run_was_suspended_does_not_count_for_what_is_left():
+    hour = 3600.0
+    assert seconds_per_epoch([10.0, 12.0, 11.0, 9 * hour, 2 * hour], [2.0] * 5) == 12 + 2
+    assert seconds_per_epoch([10.0, 9 * hour], []) == 10
+    assert seconds_per_epoch([10.0] * 4, [8.0, 9 * hour]) == 10 + 8 / 2  # of every second epoch
 
 
 def test_the_clock_of_checkpoints_counts_seconds_after_epochs_and_steps_within_them():

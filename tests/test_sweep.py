@@ -294,6 +294,9 @@ def test_progress_and_the_time_that_is_left_come_from_the_disk(runs):
     assert states["begun"].epoch == 4
     assert states["begun"].accuracy == 0.4
     assert status.seconds_left([begun], states, 1) == 30
+    with (begun.folder / "history.csv").open("a") as file:
+        file.write("5,5,0.5,400000,1\n")  # suspended over the weekend
+    assert status.seconds_left([begun], status.progress([begun]), 1) == 25
     # Six epochs of 5 s in one slot, in the other ten of the mean of 3, 5 and 2 s for the one that has not begun.
     assert status.seconds_left(everything, states, 2) == pytest.approx(10 * 10 / 3)
     assert status.seconds_left(everything, states, 1) == pytest.approx(6 * 5 + 10 * 10 / 3)

@@ -11,6 +11,8 @@ from lightning.pytorch.callbacks import ProgressBar
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from rethink.callbacks.history import journal_of
+from rethink.runs.journal import seconds_per_epoch
 from rethink.runs.summary import percent
 
 REFRESH_SECONDS = 0.25
@@ -100,13 +102,12 @@ class ProgressDisplay(ProgressBar):
         left = self._total_steps(trainer) - trainer.global_step
         self._fields["epoch"] = f"epoch {epoch}/{trainer.max_epochs if trainer.max_epochs != -1 else '-'}"
         self._fields["rate"] = f"{steps / elapsed:.1f} steps/s"
-        self._fields["left"] = _duration(left * elapsed / max(steps, 1))
+        self._fields["left"] = _duration(left * (_seconds_per_step(trainer) or elapsed / max(steps, 1)))
 
     @staticmethod
     def _total_steps(trainer: Trainer) -> float:
-        loader: Any = trainer.train_dataloader
         epochs = trainer.max_epochs if trainer.max_epochs not in (None, -1) else float("inf")
-        total: float = getattr(loader, "steps", trainer.num_training_batches) * epochs
+        total: float = _steps_per_epoch(trainer) * epochs
         return min(total, trainer.max_steps) if trainer.max_steps != -1 else total
 
     def _print(self) -> None:
@@ -117,6 +118,19 @@ class ProgressDisplay(ProgressBar):
         if self._live is not None:
             self._live.stop()
             self._live = None
+
+
+def _steps_per_epoch(trainer: Trainer) -> int:
+    loader: Any = trainer.train_dataloader
+    return int(getattr(loader, "steps", trainer.num_training_batches))
+
+
+def _seconds_per_step(trainer: Trainer) -> float:
+    """As the epochs so far took, with those before a restart; 0 in the first."""
+    rows = journal_of(trainer).rows
+    trained = [row["seconds/train"] for row in rows]
+    evaluated = [row["seconds/evaluation"] for row in rows if "seconds/evaluation" in row]
+    return seconds_per_epoch(trained, evaluated) / _steps_per_epoch(trainer) if trained else 0.0
 
 
 def line(fields: Mapping[str, str], width: int) -> str:

@@ -6,8 +6,9 @@ It is fed an epoch's numbers and knows neither trainer nor data, so an engine ma
 import csv
 import io
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from statistics import median_low
 
 FIRST = ("epoch", "step", "train/loss", "train/accuracy", "online/loss", "online/accuracy")
 LAST = ("learning_rate", "seconds/train", "seconds/evaluation", "images_per_second")
@@ -83,6 +84,17 @@ class Journal:
             "seconds/train": sum(row["seconds/train"] for row in self.rows),
             "seconds/evaluation": sum(row.get("seconds/evaluation", 0.0) for row in self.rows),
         }
+
+
+def seconds_per_epoch(trained: Sequence[float], evaluated: Sequence[float]) -> float:
+    """What an epoch takes: medians, so that one in which the process was starved or suspended counts as any other.
+
+    Args:
+        trained: Seconds of each epoch's training, one at least.
+        evaluated: Seconds of the evaluation, of the epochs that were evaluated.
+    """
+    evaluation = median_low(evaluated) * len(evaluated) / len(trained) if evaluated else 0.0
+    return median_low(trained) + evaluation
 
 
 @dataclass

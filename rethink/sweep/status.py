@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rethink.errors import UserError
+from rethink.runs.journal import seconds_per_epoch
 from rethink.runs.reading import Columns, read_columns
 from rethink.sweep import slurm_array
 from rethink.sweep.jobs import Job, PlannedRun, read_failure
@@ -74,16 +75,14 @@ def _progress(run: Job) -> Progress:
     epochs = history.get("epoch", [])
     if not epochs:
         return Progress(state, epochs=run.epochs, error=error)
-    accuracies = [value for value in history.get("train/accuracy", []) if value is not None]
-    trained = history.get("seconds/train", [])
-    evaluated = history.get("seconds/evaluation", [None] * len(trained))
-    seconds = [a + (b or 0) for a, b in zip(trained, evaluated, strict=True) if a is not None]
+    names = ("train/accuracy", "seconds/train", "seconds/evaluation")
+    accuracies, trained, evaluated = ([value for value in history.get(name, []) if value is not None] for name in names)
     return Progress(
         state,
         int(epochs[-1] or 0),
         run.epochs,
         accuracies[-1] if accuracies else None,
-        statistics.fmean(seconds[-5:]) if seconds else None,  # what it takes now
+        seconds_per_epoch(trained, evaluated) if trained else None,
         error,
     )
 
@@ -154,9 +153,9 @@ def seconds_left(
 ) -> float | None:
     """Until all are done, or None where nothing is known of one.
 
-    An epoch takes what it takes now, or what one of the same network took. A run with a stop rule ends at that share of
-    its budget at which runs of its setting ended, or else those of its network, of which only those count that got
-    further than it is; without any it spends its budget.
+    An epoch takes what those before it took, or what one of the same network took. A run with a stop rule ends at that
+    share of its budget at which runs of its setting ended, or else those of its network, of which only those count that
+    got further than it is; without any it spends its budget.
 
     Args:
         jobs: In the order in which they are begun.
