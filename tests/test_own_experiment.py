@@ -64,6 +64,21 @@ def test_one_anywhere_is_planned_trained_and_reported_by_its_path(file, tmp_path
     assert f"rethink sweep run {path}" in (tmp_path / "results/full/decay/README.md").read_text()
 
 
+@pytest.mark.parametrize("command", ["report", "publish"])
+@pytest.mark.parametrize("names", [("mine/decay", "yours/decay/sweep.yaml"), ("theirs/decay",)])
+def test_two_of_one_name_have_no_folder_of_results(command, names, tmp_path, runs, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for folder in ("mine", "yours") if len(names) == 2 else ("experiments", "theirs"):
+        (tmp_path / folder / "decay").mkdir(parents=True)
+        (tmp_path / folder / "decay/sweep.yaml").write_text(SWEEP)
+    with pytest.raises(SystemExit):
+        main([command, *names])
+    said = capsys.readouterr().err
+    assert "both are called decay" in said
+    assert f"{names[0]}/sweep.yaml" in said
+    assert not list(tmp_path.glob("results"))
+
+
 @pytest.mark.parametrize("command", ["report", "publish", "restore"])
 def test_a_folder_without_experiments_is_no_place_for_them(command, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)

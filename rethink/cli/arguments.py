@@ -2,11 +2,12 @@
 
 import argparse
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any, Never
 
 from rethink.errors import UserError
-from rethink.sweep.experiment import EXPERIMENTS, SCALES, names
+from rethink.sweep.experiment import EXPERIMENTS, SCALES, Experiment, names
 
 
 class Parser(argparse.ArgumentParser):
@@ -40,6 +41,24 @@ def experiments_here(with_artefacts: list[str]) -> list[str]:
         f"there are no experiments in {EXPERIMENTS}/ of this folder. Give this command in the folder of the "
         f"repository, write {EXPERIMENTS}/NAME/sweep.yaml of your own, or name the path of a sweep.yaml."
     )
+
+
+def with_folders_of_results(experiments: Sequence[Experiment]) -> Sequence[Experiment]:
+    """These, if the results of each have a folder of their own, which is called as it is.
+
+    Raises:
+        UserError: Two are called alike, or one that lies elsewhere as one in experiments/.
+    """
+    files: dict[str, Path] = {}
+    for experiment in experiments:
+        there = EXPERIMENTS / experiment.name / "sweep.yaml"
+        first = files.setdefault(experiment.name, there if there.is_file() else experiment.file)
+        if not first.samefile(experiment.file):
+            raise UserError(
+                f"{first} and {experiment.file}: both are called {experiment.name}, and the results of one would be "
+                "written over those of the other. Rename the folder of one of them."
+            )
+    return experiments
 
 
 def _seeds(text: str) -> list[int] | None:

@@ -1,6 +1,6 @@
 """`rethink publish [EXPERIMENT ...]`: full-scale artefacts, and the records behind them, into the repository."""
 
-from rethink.cli.arguments import Parser, experiments_here
+from rethink.cli.arguments import Parser, experiments_here, with_folders_of_results
 from rethink.errors import UserError
 from rethink.report import artefacts
 from rethink.report.publication import publish
@@ -19,13 +19,14 @@ def main(args: list[str]) -> None:
     parser.add_argument("--force", action="store_true", help="also where runs that were published are not here")
     options = parser.parse_args(args)
     published = False
-    for name in options.experiments or experiments_here(artefacts.all_names()):
-        results = Results.load(Experiment.load(name))
+    chosen = options.experiments or experiments_here(artefacts.all_names())
+    for experiment in with_folders_of_results([Experiment.load(name) for name in chosen]):
+        results = Results.load(experiment)
         if not results.empty:
             for line in publish(results, options.force):
                 print(line)
             published = True
         elif options.experiments:
-            raise UserError(f"{name} has nothing at full scale yet. Make it with `{results.experiment.command}`.")
+            raise UserError(f"{experiment.name} has nothing at full scale yet. Make it with `{experiment.command}`.")
     if not published:
         raise UserError("nothing has runs at full scale here, so nothing is published. `rethink sweep run` makes them.")

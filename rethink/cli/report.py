@@ -4,7 +4,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from rethink.cli.arguments import Parser, experiment_options, experiments_here, report_damage
+from rethink.cli.arguments import Parser, experiment_options, experiments_here, report_damage, with_folders_of_results
 from rethink.errors import UserError
 from rethink.report import artefacts
 from rethink.report.overview import overview
@@ -30,12 +30,13 @@ def main(args: list[str]) -> None:
     options = parser.parse_args(args)
     output = options.output or Path("results") / options.scale
     chosen = options.experiments or experiments_here(artefacts.all_names(options.scale))
+    experiments = with_folders_of_results([Experiment.load(name, options.scale, options.seeds) for name in chosen])
     made: list[tuple[Artefact, Results]] = []
     absent: list[Results] = []
     with Console(stderr=True).status("Reading records") as status:
-        for name in chosen:
-            status.update(f"Reading the records of {name}")
-            results = Results.load(Experiment.load(name, options.scale, options.seeds), str(options.rule), True)
+        for experiment in experiments:
+            status.update(f"Reading the records of {experiment.name}")
+            results = Results.load(experiment, str(options.rule), True)
             if results.empty:
                 absent.append(results)
                 continue
