@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import Any
 
-from rethink.models.names import label
 from rethink.report.dots import Dot, dots
 from rethink.report.estimates import Estimate
 from rethink.report.figures import Chart
@@ -14,8 +13,10 @@ from rethink.report.paper import number
 from rethink.report.results import Results
 from rethink.report.style import architecture_style
 from rethink.report.tables import Column, Table
-from rethink.report.wording import capitalized, sentence
+from rethink.report.wording import capitalized, network_name, sentence
+from rethink.runs.run import Run
 
+_PRECISION = "identity.trainer.precision"
 FAILED = 50.0  # per cent: "failed to converge" (Table 4) is met under it
 MEASURED = {
     "train/loss": "training loss",
@@ -32,6 +33,7 @@ INITIALIZATION = {
     "truncated_normal": "truncated normal, 0.1",
 }
 STAIRCASE = {True: "in steps", False: "continuous"}
+PRECISION = {"32-true": "float32", "bf16-mixed": "bf16 autocast"}
 CROP_FIRST = {True: "crop first", False: "standardization first"}
 FINDING = """
 {% for row in rows if row.ours %}
@@ -59,10 +61,16 @@ class Question:
     metric: str
     paper: float | None  # a loss, or per cent; None: the paper's run failed to converge
     weight_decay: bool = False
+    batch_norm: bool = False
 
     @property
     def setting(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in ("architecture", "randomization", "weight_decay")}
+        return {name: getattr(self, name) for name in ("architecture", "randomization", "weight_decay", "batch_norm")}
+
+    def reading_of(self, run: Run) -> Any:
+        """The value of the option in this run; None where the run is of the question about precision alone."""
+        precision = _written(run.record, _PRECISION)
+        return _written(run.record, self.option) if not precision or self.option == _PRECISION else None
 
     def distance(self, ours: Estimate) -> float:
         """From the paper's number; where the paper's run failed to converge, by how much ours did not."""
@@ -80,7 +88,7 @@ class Question:
     @property
     def where(self) -> str:
         labels = {"TrueLabels": ", true labels", "RandomLabels": ", random labels"}.get(self.randomization, "")
-        return label(self.architecture) + labels
+        return network_name(self.architecture, self.batch_norm) + labels
 
 
 @dataclass(frozen=True)
@@ -124,7 +132,7 @@ def rows(results: Results) -> list[Answer]:
             unit = 1 if question.metric == "train/loss" else 100
             readings = {}
             for value, name in question.readings.items():
-                runs = [run for run in row.runs if _written(run.record, question.option) == value]
+                runs = [run for run in row.runs if question.reading_of(run) == value]
                 ours = Estimate.of([run.final(question.metric) for run in runs])
                 readings[name] = ours and ours.scaled(unit)
             answers.append(Answer(question, readings))
@@ -132,7 +140,7 @@ def rows(results: Results) -> list[Answer]:
 
 
 def questions() -> list[Question]:
-    """All of them, judged by Figure 1a after one epoch, Table 1 and Table 4."""
+    """All of them, judged by Figures 1a and 2b after one epoch, Table 1 and Table 4."""
     mlp, mlp_3, usual = "MLP 1x512", "MLP 3x512", (4e-5, 5e-4, 4e-3)
     plain = {"model": mlp, "random_crop": "no", "weight_decay": "no"}
     fitted, tested = number("table1", "train_accuracy", labels="random", **plain), _tested(**plain)
@@ -141,7 +149,9 @@ def questions() -> list[Question]:
         _pixels("shuffled pixels", "ShuffledPixels", "scope"),
         _pixels("random pixels", "RandomPixels", "scope"),
         _pixels("gaussian", "GaussianPixels", "statistics"),
-        _initialization(),
+        _after_an_epoch("initialization", "model.init_args.initialization", INITIALIZATION),
+        _after_an_epoch("initialization", "model.init_args.initialization", INITIALIZATION, batch_norm=False),
+        _after_an_epoch("precision", _PRECISION, PRECISION),
         _decay(mlp, "TrueLabels", usual, _tested(model=mlp, weight_decay="yes")),
         _decay(mlp_3, "TrueLabels", usual, _tested(model=mlp_3, weight_decay="yes")),
         _decay(mlp, "RandomLabels", usual, number("table4", "train_accuracy", model=mlp)),
@@ -158,13 +168,17 @@ def _tested(**cells: str) -> float | None:
 def _pixels(choice: str, randomization: str, option: str) -> Question:
     paper = number("fig1a", choice.replace(" ", "_"), epoch="1")
     where = f"randomization.{option}"
-    return Question(choice, "SmallInception", randomization, where, PIXELS[option], "train/loss", paper)
+    readings = PIXELS[option]
+    return Question(choice, "SmallInception", randomization, where, readings, "train/loss", paper, batch_norm=True)
 
 
-def _initialization() -> Question:
-    paper = number("fig1a", "true_labels", epoch="1")
-    where = "model.init_args.initialization"
-    return Question("initialization", "SmallInception", "TrueLabels", where, INITIALIZATION, "train/loss", paper)
+def _after_an_epoch(choice: str, where: str, readings: Mapping[Any, str], batch_norm: bool = True) -> Question:
+    """By Figure 1a's training loss; without batch norm by Figure 2b's test accuracy, there is no other."""
+    metric, paper = "train/loss", number("fig1a", "true_labels", epoch="1")
+    if not batch_norm:
+        fraction = number("fig2b", "nobn_test", epoch="1")
+        metric, paper = "test/accuracy", fraction and 100 * fraction
+    return Question(choice, "SmallInception", "TrueLabels", where, readings, metric, paper, batch_norm=batch_norm)
 
 
 def _decay(architecture: str, labels: str, coefficients: tuple[float, ...], paper: float | None) -> Question:
