@@ -160,13 +160,13 @@ def test_rows_of_the_paper_and_planned_runs_are_the_same(plans: dict[str, Plan],
 
 def test_every_reading_of_an_open_choice_is_planned_once(plans: dict[str, Plan]) -> None:
     records = Records("open_choices", plans["open_choices"], seeds=1)
-    assert len(records.planned) == 25
+    assert len(records.planned) == 30
     for number, planned in enumerate(records.planned):
         final = {"train/loss": number, "train/accuracy": number / 100, "test/accuracy": number / 100}
         records.runs.append(record(planned, final, {}))
     ours = table(records.artefact()).shown()
     assert "not run" not in {cell for row in ours for cell in row}
-    assert len({(row[3], float(row[5])) for row in ours}) == len(ours) == 25
+    assert len({(row[3], float(row[5])) for row in ours}) == len(ours) == 30
 
 
 # --- estimates ----------------------------------------------------------------------------------------------

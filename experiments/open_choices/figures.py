@@ -16,7 +16,7 @@ from rethink.report.tables import Column, Table
 from rethink.report.wording import capitalized, network_name, sentence
 from rethink.runs.run import Run
 
-_PRECISION = "identity.trainer.precision"
+_PRECISION = "trainer.precision"  # asked for; without it a run takes what its machine does well
 FAILED = 50.0  # per cent: "failed to converge" (Table 4) is met under it
 MEASURED = {
     "train/loss": "training loss",
@@ -56,7 +56,7 @@ class Question:
     choice: str
     architecture: str
     randomization: str
-    option: str  # where a record has the choice
+    option: str  # where a record has the choice, or a setting
     readings: Mapping[Any, str]  # its values, and what they are called
     metric: str
     paper: float | None  # a loss, or per cent; None: the paper's run failed to converge
@@ -69,8 +69,10 @@ class Question:
 
     def reading_of(self, run: Run) -> Any:
         """The value of the option in this run; None where the run is of the question about precision alone."""
-        precision = _written(run.record, _PRECISION)
-        return _written(run.record, self.option) if not precision or self.option == _PRECISION else None
+        precision = run.setting.value(_PRECISION)
+        if precision or self.option == _PRECISION:
+            return precision if self.option == _PRECISION else None
+        return _written(run.record, self.option)
 
     def distance(self, ours: Estimate) -> float:
         """From the paper's number; where the paper's run failed to converge, by how much ours did not."""
