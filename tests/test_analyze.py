@@ -282,6 +282,17 @@ def test_a_killed_repetition_is_not_done(analyze, monkeypatch):
     assert not (first.path / "before").exists()
 
 
+def test_a_repetition_that_is_refused_leaves_what_was_done(analyze, monkeypatch, capsys):
+    def refuses(self, context):
+        raise UserError("there is not enough memory")
+
+    first = analyze()
+    monkeypatch.setattr(Blocks, "analyse", refuses)
+    assert "not enough memory" in refused("Blocks", "--force", capsys=capsys)
+    assert FinishedAnalysis.open(first.path).record == first.record
+    assert sorted(path.name for path in first.path.iterdir()) == [ARRAYS, "record.json"]
+
+
 def test_what_fails_keeps_its_blocks_and_its_error(runs, monkeypatch):
     def fails(self, context):
         (context.folder / "0.json").write_text("1")

@@ -31,7 +31,7 @@ from rethink.runs.analysis_display import show
 from rethink.runs.environment import describe_machine
 from rethink.runs.identity import analysis_id
 from rethink.runs.reading import FORMAT
-from rethink.runs.repetition import discard, set_aside
+from rethink.runs.repetition import discard, put_back, set_aside
 
 _WINGS = (rethink.kernels, rethink.inside, rethink.complexity, rethink.theorem1)
 _SECONDS_BETWEEN_LINES = 10.0  # of progress, where the output is a file
@@ -116,8 +116,13 @@ def _analyse(analysis: Analysis, options: dict[str, Any], folder: Path) -> None:
     (folder / ARRAYS).unlink(missing_ok=True)  # without a record they say nothing
     partial = folder / "partial"
     partial.mkdir(exist_ok=True)
-    with Console(stderr=True).status("") as status:
-        result = analysis.analyse(Context(partial, _progress(status)))
+    try:
+        with Console(stderr=True).status("") as status:
+            result = analysis.analyse(Context(partial, _progress(status)))
+    except UserError:  # it is refused
+        if not any(partial.iterdir()):
+            put_back(folder)
+        raise
     if result.arrays:
         write_archive(folder / ARRAYS, lambda file: np.savez_compressed(file, allow_pickle=False, **result.arrays))
     device = torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
