@@ -17,6 +17,7 @@ from rethink.running.analysis import find_analyses
 from rethink.running.identification import identify_analysis
 from rethink.runs.analysis import ARRAYS, FinishedAnalysis
 from rethink.runs.reading import FORMAT
+from rethink.sweep.jobs import PlannedAnalysis
 
 
 class Blocks(Analysis):
@@ -143,6 +144,12 @@ def test_an_analysis_outside_the_package_is_named_by_its_path(runs, tmp_path, mo
     (folder,) = (runs / "analyses").iterdir()
     found = FinishedAnalysis.open(folder)
     assert (found.name, found.values["sum"]) == ("Cubes", 36)
+    job = PlannedAnalysis(found.analysis_id, ("my_analyses.Cubes", "--n", "4"))
+    (tmp_path / "my_analyses.py").write_text(OWN.replace("Adds up", "The sum of"))
+    assert job.damage is None
+    (tmp_path / "my_analyses.py").write_text(OWN.replace("k**3", "k**4"))
+    assert "has changed since" in refused("my_analyses.Cubes", "--n", "4", capsys=capsys)
+    assert "sweep retry" in (job.damage or "")
     assert "module 'my_analyses' has no class 'Squares'" in refused("my_analyses.Squares", capsys=capsys)
     assert "'json.JSONDecoder' is no Analysis" in refused("json.JSONDecoder", capsys=capsys)
 
