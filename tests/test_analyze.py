@@ -17,6 +17,7 @@ from rethink.running.analysis import find_analyses
 from rethink.running.identification import identify_analysis
 from rethink.runs.analysis import ARRAYS, FinishedAnalysis
 from rethink.runs.reading import FORMAT
+from rethink.sweep.jobs import PlannedAnalysis
 
 
 class Blocks(Analysis):
@@ -143,6 +144,12 @@ def test_an_analysis_outside_the_package_is_named_by_its_path(runs, tmp_path, mo
     (folder,) = (runs / "analyses").iterdir()
     found = FinishedAnalysis.open(folder)
     assert (found.name, found.values["sum"]) == ("Cubes", 36)
+    job = PlannedAnalysis(found.analysis_id, ("my_analyses.Cubes", "--n", "4"))
+    (tmp_path / "my_analyses.py").write_text(OWN.replace("Adds up", "The sum of"))
+    assert job.damage is None
+    (tmp_path / "my_analyses.py").write_text(OWN.replace("k**3", "k**4"))
+    assert "has changed since" in refused("my_analyses.Cubes", "--n", "4", capsys=capsys)
+    assert "sweep retry" in (job.damage or "")
     assert "module 'my_analyses' has no class 'Squares'" in refused("my_analyses.Squares", capsys=capsys)
     assert "'json.JSONDecoder' is no Analysis" in refused("json.JSONDecoder", capsys=capsys)
 
@@ -280,6 +287,17 @@ def test_a_killed_repetition_is_not_done(analyze, monkeypatch):
     assert FinishedAnalysis.open(first.path / "before").record == first.record
     assert analyze().values["sum"] == 3
     assert not (first.path / "before").exists()
+
+
+def test_a_repetition_that_is_refused_leaves_what_was_done(analyze, monkeypatch, capsys):
+    def refuses(self, context):
+        raise UserError("there is not enough memory")
+
+    first = analyze()
+    monkeypatch.setattr(Blocks, "analyse", refuses)
+    assert "not enough memory" in refused("Blocks", "--force", capsys=capsys)
+    assert FinishedAnalysis.open(first.path).record == first.record
+    assert sorted(path.name for path in first.path.iterdir()) == [ARRAYS, "record.json"]
 
 
 def test_what_fails_keeps_its_blocks_and_its_error(runs, monkeypatch):

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from rethink.data import ImageFolder
 from rethink.data.image_files import DECODER, read_image
 from rethink.runs.code import NUMBERS, NUMBERS_OF, changed, code_of
 
@@ -53,3 +54,20 @@ def test_a_class_with_a_version_of_its_own_changes_no_other_run():
         assert len(changed(record)) == now
     assert changed({"code": code_of([folder]), "config": {"data": {"class_path": folder}}}) == []
     assert changed({"code": code_of([folder]), "config": {"data": {"class_path": "mine.ImageFolder"}}}) == []
+
+
+class OwnFolder(ImageFolder):
+    """A data set of one's own over one of the package."""
+
+
+def test_the_version_of_a_class_counts_for_those_of_ones_own_that_extend_it(monkeypatch):
+    own = f"{__name__}.OwnFolder"
+    record = {"code": code_of([own]), "config": {"data": {"class_path": own}}}
+    assert changed(record) == []
+    before = {"code": {"numbers": NUMBERS, "modules": {}}, "config": {"data": {"class_path": own}}}
+    assert changed(before) == []  # of a record that does not say what its class extends
+    for base in ("rethink.data.image_folder.ImageFolder", "rethink.data.datamodule.ImageDataModule"):
+        name = base.rpartition(".")[2]
+        with monkeypatch.context() as context:
+            context.setitem(NUMBERS_OF, name, NUMBERS_OF.get(name, 1) + 1)
+            assert [line.partition(" ")[0] for line in changed(record)] == [base]

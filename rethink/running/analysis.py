@@ -26,12 +26,13 @@ from rethink.discovery import resolve, subclasses
 from rethink.errors import UserError, did_you_mean
 from rethink.files import files_digest, is_there, write_archive, write_json
 from rethink.running.messages import Parser, root_cause
-from rethink.runs.analysis import ARRAYS, analyses_folder
+from rethink.runs.analysis import ARRAYS, FinishedAnalysis, analyses_folder
 from rethink.runs.analysis_display import show
+from rethink.runs.code import code_of
 from rethink.runs.environment import describe_machine
 from rethink.runs.identity import analysis_id
 from rethink.runs.reading import FORMAT
-from rethink.runs.repetition import discard, set_aside
+from rethink.runs.repetition import discard, put_back, set_aside
 
 _WINGS = (rethink.kernels, rethink.inside, rethink.complexity, rethink.theorem1)
 _SECONDS_BETWEEN_LINES = 10.0  # of progress, where the output is a file
@@ -51,6 +52,11 @@ def main(args: list[str]) -> None:
     kind, options, force = parse(args)
     folder = analyses_folder() / analysis_id(kind, options)
     if is_there(folder / "record.json") and not force:
+        if code := FinishedAnalysis.open(folder).changed_code:
+            raise UserError(
+                f"{folder} is done, but the code that it was computed by has changed since: {', '.join(code)}. "
+                "Compute it anew with --force, or change the code back."
+            )
         print("This was done before; --force computes it anew.")
         show(folder)
         return
@@ -116,10 +122,16 @@ def _analyse(analysis: Analysis, options: dict[str, Any], folder: Path) -> None:
     (folder / ARRAYS).unlink(missing_ok=True)  # without a record they say nothing
     partial = folder / "partial"
     partial.mkdir(exist_ok=True)
-    with Console(stderr=True).status("") as status:
-        result = analysis.analyse(Context(partial, _progress(status)))
+    try:
+        with Console(stderr=True).status("") as status:
+            result = analysis.analyse(Context(partial, _progress(status)))
+    except UserError:  # it is refused
+        if not any(partial.iterdir()):
+            put_back(folder)
+        raise
     if result.arrays:
         write_archive(folder / ARRAYS, lambda file: np.savez_compressed(file, allow_pickle=False, **result.arrays))
+    code = code_of([f"{type(analysis).__module__}.{type(analysis).__qualname__}"])
     device = torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
     record = {
         "format": FORMAT,
@@ -131,7 +143,7 @@ def _analyse(analysis: Analysis, options: dict[str, Any], folder: Path) -> None:
         "durations": {"seconds/total": time.perf_counter() - began},
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "environment": describe_machine(device),
-    }
+    } | ({"code": code} if code["modules"] else {})  # those of the package have a version
     write_json(folder / "record.json", record | {"files": files_digest(folder, [ARRAYS])})
     discard(folder)
     shutil.rmtree(partial, ignore_errors=True)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from rethink.errors import UserError
 from rethink.files import is_there, read_archive
+from rethink.runs.code import changed
 from rethink.runs.reading import Entry, damaged, read_record, with_remedy
 from rethink.runs.run import runs_folder
 
@@ -59,6 +60,11 @@ class FinishedAnalysis:
     """What was computed."""
     environment = Entry(dict[str, Any], "environment", default={})
     """Versions, device, threads and git commit; empty if the record has none."""
+
+    @property
+    def changed_code(self) -> list[str]:
+        """What of the user's own code that it was computed by has changed since; that of the package has a version."""
+        return changed(self.record) if "code" in self.record else []
 
     @property
     def seed(self) -> int:

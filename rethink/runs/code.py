@@ -16,8 +16,8 @@ from typing import Any
 NUMBERS = 1
 """Raised whenever the package's own code gives other numbers for the same options: a test has their golden values."""
 NUMBERS_OF = {"ImageFolder": 2, "ImageNet": 2}
-"""The same of a class of the package whose numbers alone changed, from 1: runs without it stay finished. 2: images are
-resized by torch."""
+"""The same of a class of the package whose numbers alone changed, from 1: runs without it, or a class that extends it,
+stay finished. 2: images are resized by torch."""
 
 
 def code_of(class_paths: Iterable[str]) -> dict[str, Any]:
@@ -29,6 +29,7 @@ def code_of(class_paths: Iterable[str]) -> dict[str, Any]:
     """
     class_paths, digests = list(class_paths), dict[str, str]()
     versions = {path: version for path in class_paths if (version := _version(path)) != 1}
+    versions |= {base: _version(base) for path in class_paths for base in _extended(path)}
     waiting = [path.rpartition(".")[0] for path in class_paths]
     while waiting:
         name = waiting.pop()
@@ -49,10 +50,11 @@ def changed(record: Mapping[str, Any]) -> list[str]:
     code = record.get("code") or {}
     numbers = code.get("numbers", 1)
     words = [] if numbers == NUMBERS else [f"rethink (its numbers were of version {numbers}, now {NUMBERS})"]
+    versions = dict.fromkeys(class_paths(record.get("config")), 1) | code.get("classes", {})
     words += [
         f"{path} (its numbers were of version {version}, now {_version(path)})"
-        for path in class_paths(record.get("config"))
-        if (version := code.get("classes", {}).get(path, 1)) != _version(path)
+        for path, version in versions.items()
+        if version != _version(path)
     ]
     for module, before in code.get("modules", {}).items():
         file = _file(module)
@@ -71,9 +73,20 @@ def class_paths(config: Any) -> list[str]:
     return []
 
 
+def _extended(path: str) -> list[str]:
+    """The classes of the package that one outside it extends."""
+    module, _, name = path.rpartition(".")
+    kind = None if _of_package(path) else getattr(sys.modules.get(module), name, None)
+    bases = [f"{base.__module__}.{base.__qualname__}" for base in kind.__mro__] if isinstance(kind, type) else []
+    return [base for base in bases if _of_package(base)]
+
+
+def _of_package(path: str) -> bool:
+    return path.partition(".")[0] == "rethink"
+
+
 def _version(path: str) -> int:
-    package, _, name = path.rpartition(".")
-    return NUMBERS_OF.get(name, 1) if package.partition(".")[0] == "rethink" else 1
+    return NUMBERS_OF.get(path.rpartition(".")[2], 1) if _of_package(path) else 1
 
 
 def digest(file: Path) -> str:
@@ -109,7 +122,7 @@ def _digest(file: Path, modified: int, size: int, methods: bool = True) -> str:
 def _own(module: ModuleType) -> bool:
     """Whether it is a file of the user's: neither of this package, nor installed, nor Python's."""
     file = getattr(module, "__file__", None)
-    if not file or not file.endswith(".py") or module.__name__.partition(".")[0] == "rethink":
+    if not file or not file.endswith(".py") or _of_package(module.__name__):
         return False
     path = Path(file).resolve()
     if not path.is_file() or {"site-packages", "dist-packages"} & set(path.parts):  # also of the user, or another's

@@ -29,6 +29,15 @@ def set_aside(folder: Path) -> None:
     print(f"What was finished in {folder} is kept in {before} until the new one has finished.", flush=True)
 
 
+def put_back(folder: Path) -> None:
+    """Moves it back, where nothing of the new one has been made."""
+    before = folder / BEFORE
+    for name in _KEPT:
+        if is_there(before / name):
+            os.replace(before / name, folder / name)
+    discard(folder)
+
+
 def discard(folder: Path) -> None:
     """Removes what was set aside, once the new one has its record."""
     shutil.rmtree(folder / BEFORE, ignore_errors=True)

@@ -94,10 +94,10 @@ class Job(ABC):
             return str(error)
         except UserError:  # no record, or one of a newer rethink
             return None
-        if not isinstance(record, Run) or not (code := record.changed_code):
+        if not (code := record.changed_code):
             return None
         words = f"{self.folder} is finished, but the code that it was computed by has changed since: {', '.join(code)}"
-        return f"{words}. Train it anew: rethink sweep retry EXPERIMENT"
+        return f"{words}. Do it anew: rethink sweep retry EXPERIMENT"
 
 
 @dataclass(frozen=True)
