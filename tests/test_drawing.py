@@ -101,6 +101,7 @@ def test_every_seed_is_drawn_to_its_own_end() -> None:
     series = Series.over_seeds(STYLE, seeds)
     (axes,) = drawn(against_step("t", "loss", series)).axes
     assert [line[-1] for line in lines(axes)] == [(3.0, 0.1), (2.0, 0.05)]
+    assert axes.get_xlabel() == "step"  # none is without a value
     assert bands(axes) == []
     chart = Chart("x", "", [against_step("t", "loss", series)])
     assert [row.rsplit(",", 6)[0] for row in chart.to_csv().splitlines()[3:5]] == [

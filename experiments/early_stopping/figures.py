@@ -225,10 +225,12 @@ def against_levels(results: Results, sweeps: Mapping[str, Sequence[tuple[float, 
     gains: list[Series] = []
     places: list[Series] = []
     for architecture, levels in sweeps.items():
+        if not any(row.gain for _, row in levels):
+            continue
         style = architecture_style(architecture)
         gains.append(Series.estimates(style, [(p, row.gain and row.gain.scaled(100)) for p, row in levels]))
         places.append(Series.estimates(style, [(p, row.place and row.place.scaled(100)) for p, row in levels]))
-    if not any(series.x for series in gains):
+    if not gains:
         return []
     panels = [
         against_corruption("What the best epoch gains", "points of test accuracy", gains, y_limits=(0, None)),

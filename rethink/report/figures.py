@@ -185,9 +185,14 @@ def _legend(panels: Sequence[Panel]) -> list[Line2D | Patch]:
     for series in every:
         if series not in beneath:
             named.setdefault(series.one_of or series.label.removesuffix(", paper"), series)
+    lines = {
+        series.one_of or series.label
+        for series in every
+        if id(series) not in apart and any(len(series.x[part]) > 1 for part in series.parts)
+    }
     handles: list[Line2D | Patch] = [
         Line2D(
-            [], [], color=series.color, linestyle="" if id(series) in apart else series.dash,
+            [], [], color=series.color, linestyle=series.dash if series.label in lines or label in lines else "",
             marker=series.marker or None, markeredgewidth=0, label=label,
         )
         for label, series in named.items()

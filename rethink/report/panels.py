@@ -189,7 +189,7 @@ class Panel:
     def without_value(self) -> list[str]:
         """Our series that have no point here."""
         there = {series.one_of or series.label for series in self.series if series.x}
-        ours = dict.fromkeys(series.label for series in self.series if not series.from_paper)
+        ours = dict.fromkeys(series.one_of or series.label for series in self.series if not series.from_paper)
         return [] if self.rows else [label for label in ours if label not in there]
 
 
