@@ -74,10 +74,10 @@ def draws(settings: Sequence[Setting]) -> list[str]:
     }
     shared = [kind for kind, of_kind in seeds.items() if len(of_kind) == 1]
     what = " and ".join(shared)
-    one = f"All seeds share one draw of the random {what}: the spread over seeds is that of training alone."
+    draw = f"All seeds share one draw of the random {what}: the spread over seeds is that of training alone."
     nested = "The levels are nested: what is corrupted at one is corrupted alike at every higher one."
     levels = any(setting.randomization == "PartiallyCorruptedLabels" for setting in settings)
-    return [one, *([nested] if levels and "labels" in shared else [])] if shared else []
+    return [draw, *([nested] if levels and "labels" in shared else [])] if shared else []
 
 
 def test_images(settings: Sequence[Setting]) -> list[str]:
