@@ -308,7 +308,10 @@ def test_points_with_different_numbers_of_seeds() -> None:
         randomization_style("TrueLabels"), [(0, Estimate((1.0, 3.0))), (1, None), (2, Estimate((5.0,)))]
     )
     assert (series.x, series.y, series.n) == ([0, 2], [2.0, 5.0], 0)
-    assert list(series.spread) == pytest.approx([2**0.5, 0.0])
+    assert series.spread[0] == pytest.approx(2**0.5)
+    assert series.spread[1] is None  # one seed has no spread, which is not one of 0
+    rows = Chart("x", "", [against_corruption("t", "y", [series])]).to_csv().splitlines()[1:]
+    assert rows == ["t,true labels,0,0,2,1.41421356,2,0", "t,true labels,0,2,5,,1,0"]
 
 
 def test_categories_have_their_names_under_the_pointer_and_in_the_csv() -> None:

@@ -43,6 +43,8 @@ def artefact(results: Results) -> Artefact:
         "Every row of a setting is of the same weights. Running: averages over the batches of training, by momentum, "
         "the start taken out of them. Batch: of each evaluated batch. Recomputed: over training images.",
         *{f"On {run.record['batch_norm_statistics']['images'] or 'all'} images of each set." for run in results.runs},
+        *results.draws,
+        *results.test_images,
     ]
     caption = "Small Inception after one epoch: mean ± s.d. over n seeds"
     return results.artefact(finding=" ".join(findings), tables=[Table(columns, rows, caption, notes)])

@@ -40,13 +40,20 @@ def artefact(results: Results) -> Artefact:
     """The loss of the five settings, the test error against corruption, and the images."""
     convolutional, perceptron = (_of(results, architecture) for architecture in ("SmallAlexNet", "MLP 1x512"))
     settings = fig1a.rows(convolutional, None)
-    curves = [Series.mean(randomization_style(item.name), item.row.curves("train/loss")) for item in settings]
+    curves = [
+        series
+        for item in settings
+        for series in Series.over_seeds(randomization_style(item.name), item.row.curves("train/loss"))
+    ]
     levels = fig1c.rows(perceptron, TRUE_LABELS)
     errors = fig1c.panel(levels, TRUE_LABELS, "last", 0.9)
+    description = (
+        "Training loss of small AlexNet against the step, and test error of MLP 1x512 on true labels against the share "
+        "of training labels that are random."
+    )
     chart = Chart(
         "demo",
-        "Training loss of small AlexNet against the step, and test error of MLP 1x512 on true labels against the share "
-        "of training labels that are random.",
+        " ".join([description, *results.draws, *perceptron.test_images]),
         [against_step("Training loss: all are fitted", "loss", curves), errors],
     )
     finding = sentence(

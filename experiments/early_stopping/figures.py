@@ -95,15 +95,25 @@ def artefact(results: Results) -> Artefact:
     bound, sweeps = results.tolerance("gain").value, by_corruption(settings)
     shown = [row for row in true if row in there]
     tables = [
-        table(shown, "true_labels", "On true labels: the last test accuracy, and what the best epoch's adds"),
-        table(corrupted, "corrupted_labels", "On corrupted labels, judged by true test labels: the same"),
+        table(
+            shown,
+            "true_labels",
+            "On true labels: the last test accuracy, and what the best epoch's adds",
+            results.test_images,
+        ),
+        table(
+            corrupted,
+            "corrupted_labels",
+            "On corrupted labels, judged by true test labels: the same",
+            [*results.draws, *results.test_images],
+        ),
     ]
     judged = [*small(true, bound), *growing(sweeps)]
     parts = {"true": shown, "corrupted": corrupted}
     largest = [(labels, _largest(part, "gain"), _largest(part, "held_out_gain")) for labels, part in parts.items()]
     return results.artefact(
         finding=sentence(FINDING, largest=largest, there=[*shown, *corrupted], summary=summary(judged)),
-        charts=[of_settings(shown, bound), *against_levels(sweeps)],
+        charts=[*of_settings(results, shown, bound), *against_levels(results, sweeps)],
         tables=[part for part in tables if part.rows],
         verdicts=judged,
         notes=[f"The tables show the {len(there)} of {len(settings)} settings that have runs."],
@@ -156,7 +166,7 @@ def growing(sweeps: Mapping[str, Sequence[tuple[float, Stopping]]]) -> list[Verd
     return judged
 
 
-def table(settings: Sequence[Stopping], name: str, caption: str) -> Table:
+def table(settings: Sequence[Stopping], name: str, caption: str, more: Sequence[str]) -> Table:
     """Gain and place, each way."""
     columns = [
         Column.text("setting", "setting"),
@@ -171,7 +181,8 @@ def table(settings: Sequence[Stopping], name: str, caption: str) -> Table:
     notes = [
         "Chosen by the test set the gain cannot be negative, and is optimistic: the same images choose and judge. "
         "Held out: training images that the network never sees choose the epoch, and the test set judges; the gain is "
-        "over the last epoch of the same run."
+        "over the last epoch of the same run.",
+        *more,
     ]
     return Table(
         columns,
@@ -190,8 +201,8 @@ def table(settings: Sequence[Stopping], name: str, caption: str) -> Table:
     )
 
 
-def of_settings(true: Sequence[Stopping], bound: float) -> Chart:
-    """The gain on true labels, a row of dots for each setting."""
+def of_settings(results: Results, true: Sequence[Stopping], bound: float) -> list[Chart]:
+    """The gain on true labels, a row of dots for each setting; each way that has been run."""
     panels = []
     for title, gain in (("Chosen by the test set", "gain"), ("Chosen by held-out images", "held_out_gain")):
         marks = [
@@ -206,25 +217,27 @@ def of_settings(true: Sequence[Stopping], bound: float) -> Chart:
             level = (bound, f"{bound:g} {'points' if bound != 1 else 'point'}")
             panels.append(dots(title, "points of test accuracy", marks, reference=level))
     description = "What stopping at the best epoch would gain over the last one, in test accuracy on true labels."
-    return Chart("true_labels_gain", description, panels)
+    return [Chart("true_labels_gain", " ".join([description, *results.test_images]), panels)] if panels else []
 
 
-def against_levels(sweeps: Mapping[str, Sequence[tuple[float, Stopping]]]) -> list[Chart]:
+def against_levels(results: Results, sweeps: Mapping[str, Sequence[tuple[float, Stopping]]]) -> list[Chart]:
     """Gain and place against corruption."""
     gains: list[Series] = []
     places: list[Series] = []
     for architecture, levels in sweeps.items():
+        if not any(row.gain for _, row in levels):
+            continue
         style = architecture_style(architecture)
         gains.append(Series.estimates(style, [(p, row.gain and row.gain.scaled(100)) for p, row in levels]))
         places.append(Series.estimates(style, [(p, row.place and row.place.scaled(100)) for p, row in levels]))
-    if not any(series.x for series in gains):
+    if not gains:
         return []
     panels = [
-        against_corruption("What the best epoch gains", "points of test accuracy", gains),
+        against_corruption("What the best epoch gains", "points of test accuracy", gains, y_limits=(0, None)),
         against_corruption("Where it is", "% of the run", places, y_limits=(0, 100)),
     ]
     description = (
         "Against the probability of label corruption: the best test accuracy along training minus the last one, on "
         "true test labels, and at which share of the run the best is reached. Beyond the paper."
     )
-    return [Chart("corruption", description, panels)]
+    return [Chart("corruption", " ".join([description, *results.draws, *results.test_images]), panels)]

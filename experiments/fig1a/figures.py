@@ -7,7 +7,7 @@ from rethink.report import paper
 from rethink.report.estimates import Comparison, Estimate, Tolerance, rule_in_words
 from rethink.report.figures import Chart
 from rethink.report.page import Artefact
-from rethink.report.panels import Panel, Series, against_step
+from rethink.report.panels import Series, accuracies, against_step
 from rethink.report.randomizations import FIVE, LABELS, TEST_SETS, generalization_metric, run_name
 from rethink.report.results import Results
 from rethink.report.rows import Row
@@ -104,18 +104,21 @@ def artefact(results: Results) -> Artefact:
         summary=summary(judged),
     )
     notes = [] if as_in_the_paper else [f"{network} stands in for the paper's small Inception."]
-    tables = [times(settings, subject, results.rule, tolerance), accuracies(settings, subject)]
-    charts = [chart(settings, as_in_the_paper)]
+    tables = [times(results, settings, subject, tolerance), ends(results, settings, subject)]
+    charts = [chart(results, settings, as_in_the_paper)]
     return results.artefact(finding, charts, tables, judged, [*notes, *evaluations(results.runs)])
 
 
-def chart(settings: Sequence[Setting], overlaid: bool) -> Chart:
+def chart(results: Results, settings: Sequence[Setting], overlaid: bool) -> Chart:
     """Of other steps and other images the paper's curves are beside ours, and not beneath."""
 
     def curves(column: str) -> list[Series]:
         return [
-            Series.mean(randomization_style(s.name), s.row.curves(column or generalization_metric(s.name)))
+            series
             for s in settings
+            for series in Series.over_seeds(
+                randomization_style(s.name), s.row.curves(column or generalization_metric(s.name))
+            )
         ] + [
             Series.under_way(randomization_style(s.name), history, column or generalization_metric(s.name))
             for s in settings
@@ -130,21 +133,22 @@ def chart(settings: Sequence[Setting], overlaid: bool) -> Chart:
     losses = [against_step("Training loss", "loss", [*theirs, *ours] if overlaid else ours)]
     if not overlaid:
         losses.append(against_step("Training loss, the paper's", "loss", theirs))
-    runs = [run for setting in settings for run in setting.row.finished]
-    chance = (1 / runs[0].num_classes, "chance") if runs else None
+    description = (
+        "Loss and accuracy on the randomized training set and test accuracy, evaluated between epochs, against the "
+        f"training step; in thin dashes the paper's loss. {TEST_SETS}"
+    )
     return Chart(
         "fig1a",
-        "Loss and accuracy on the randomized training set and test accuracy, evaluated between epochs, against the "
-        f"training step; thin, the paper's loss. {TEST_SETS}",
+        " ".join([description, *results.draws, *results.test_images]),
         [
             *losses,
-            Panel("Training accuracy", "step", "accuracy", curves("train/accuracy")),
-            Panel("Test accuracy", "step", "accuracy", curves(""), reference=chance),
+            accuracies("Training accuracy", "step", curves("train/accuracy"), results.classes),
+            accuracies("Test accuracy", "step", curves(""), results.classes),
         ],
     )
 
 
-def times(settings: Sequence[Setting], subject: str, rule: str, tolerance: Tolerance | None) -> Table:
+def times(results: Results, settings: Sequence[Setting], subject: str, tolerance: Tolerance | None) -> Table:
     """Steps until each setting sets in, is low, and is fitted."""
     columns = [
         *(Column.text("setting", "randomization"), Column("n", "n"), Column.times("onset", "onset", ",.0f")),
@@ -152,17 +156,18 @@ def times(settings: Sequence[Setting], subject: str, rule: str, tolerance: Toler
             replace(column, header={"ours": "loss < 0.1"}.get(column.header, column.header))
             for column in comparison_columns(LOW, "", "", 1, ",.0f")[1:]
         ),
-        Column.times(rule_words(rule), rule, ",.0f"),
+        Column.times(rule_words(results.rule), results.rule, ",.0f"),
     ]
     cells = [[s.label, s.row.seeds, s.onset, *comparison_cells(s.comparison)[1:], s.fit] for s in settings]
     notes = [
-        "Onset: training loss under 95 % of that of guessing, ln K with K classes. > n: not by step n, where it ended."
+        "Onset: training loss under 95 % of that of guessing, ln K with K classes. > n: not by step n, where it ended.",
+        *results.draws,
     ]
     notes += [rule_in_words(tolerance)] if tolerance else []
     return Table(columns, cells, f"{subject}: steps until, mean ± s.d. over n seeds", notes)
 
 
-def accuracies(settings: Sequence[Setting], subject: str) -> Table:
+def ends(results: Results, settings: Sequence[Setting], subject: str) -> Table:
     """At the last epoch."""
     names = {"train": "train/accuracy", "test": "test/accuracy", "test, randomized alike": "test_randomized/accuracy"}
     columns = [Column.text("setting", "randomization"), Column("n", "n"), *map(Column.estimates, names, names.values())]
@@ -171,7 +176,7 @@ def accuracies(settings: Sequence[Setting], subject: str) -> Table:
         train, *tests = (setting.row.final(metric) for metric in names.values())
         cells.append([setting.label, setting.row.seeds, train or "not run", *tests])
     caption = f"{subject}: accuracy at the last epoch, mean ± s.d. over n seeds"
-    return Table(columns, cells, caption, name="accuracies")
+    return Table(columns, cells, caption, [*results.draws, *results.test_images], name="accuracies")
 
 
 def verdicts(results: Results, settings: Sequence[Setting], tolerance: Tolerance | None) -> list[Verdict]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from experiments.fig1b.rows import Level, by_network, paper_curve, rows, rules_compared, started
 from experiments.fig1b.rules import rules_table
-from rethink.report.corruption import ONE_DRAW, SLIPS, paper_series
+from rethink.report.corruption import SLIPS, paper_series
 from rethink.report.estimates import Estimate, Tolerance, rule_in_words
 from rethink.report.figures import Chart
 from rethink.report.page import Artefact
@@ -22,7 +22,8 @@ SMALL_FACTOR = 4.0  # the paper's axis ends here; its largest value is 3.6 (smal
 DESCRIPTION = (
     "Epochs until the training set is fitted, as a multiple of those on true labels of the same seed, against the "
     "probability p that a label is replaced by a random one; in thin dashes the paper's curves. An arrow upwards: "
-    f"not fitted when the run ended, so the value lies above. A line joins neighbouring levels only. {ONE_DRAW}"
+    "not fitted when the run ended, so the value lies above. A line joins neighbouring levels that were fitted, and no "
+    "others. A network that was not fitted on true labels has no such multiple."
 )
 FINDING = """
 Epochs to fit random labels, as a multiple of those to fit true labels ({{ rule }}):
@@ -48,16 +49,17 @@ def artefact(results: Results) -> Artefact:
         paper=paper_curve,
         summary=summary(judged),
     )
+    description = " ".join([DESCRIPTION, *results.draws])
     charts = [
-        Chart("fig1b", f"{DESCRIPTION} Fitted: {rule_words(results.rule)}.", [panel(results.rule, levels)]),
+        Chart("fig1b", f"{description} Fitted: {rule_words(results.rule)}.", [panel(results.rule, levels)]),
         Chart(
             "fig1b_rules",
-            f"The same by each rule of what is fitted. {DESCRIPTION}",
+            f"The same by each rule of what is fitted. {description}",
             [panel(rule, started(by_rule[rule])) for rule in rules],
         ),
     ]
     tables = [
-        table(results.rule, levels, tolerance),
+        table(results, levels, tolerance),
         rules_table({r: started(by_rule[r]) for r in rules}, results.full),
     ]
     return results.artefact(finding, charts, tables, judged, evaluations(results.runs))
@@ -74,11 +76,11 @@ def panel(rule: str, levels: Sequence[Level]) -> Panel:
     return against_corruption(f"Fitted: {rule_words(rule)}", "time to fit / that of true labels", [*theirs, *ours])
 
 
-def table(rule: str, levels: Sequence[Level], tolerance: Tolerance | None) -> Table:
+def table(results: Results, levels: Sequence[Level], tolerance: Tolerance | None) -> Table:
     """Epochs to fit, and relative time beside the paper's."""
     columns = [
         *(Column.text("network", "architecture"), Column("p", "p", format="g"), Column("n", "n")),
-        Column.times("epochs to fit", rule),
+        Column.times("epochs to fit", results.rule),
         *comparison_columns("relative_time", "", "", 1)[1:],
     ]
     cells = []
@@ -88,11 +90,11 @@ def table(rule: str, levels: Sequence[Level], tolerance: Tolerance | None) -> Ta
         cells.append([level.row.network, level.row.p, level.row.seeds, level.epochs, *compared, verdict])
     notes = [
         "> n: not by epoch n, where the run ended. Relative: to the run of the same seed at p = 0.",
-        ONE_DRAW,
+        *results.draws,
         SLIPS,
         *([rule_in_words(tolerance)] if tolerance else []),
     ]
-    return Table(columns, cells, f"Epochs to fit ({rule_words(rule)}), mean ± s.d. over n seeds", notes)
+    return Table(columns, cells, f"Epochs to fit ({rule_words(results.rule)}), mean ± s.d. over n seeds", notes)
 
 
 def verdicts(planned: Sequence[Level], tolerance: Tolerance | None) -> list[Verdict]:

@@ -4,9 +4,9 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rethink.report.corruption import CORRUPTED_ALIKE, ONE_DRAW, SLIPS, TRUE_LABELS, error_of, paper_series
+from rethink.report.corruption import CORRUPTED_ALIKE, SLIPS, TRUE_LABELS, error_of, paper_series
 from rethink.report.corruption import rows as corruption_rows
-from rethink.report.estimates import Comparison, Estimate, Tolerance, rule_in_words
+from rethink.report.estimates import Comparison, Estimate, rule_in_words
 from rethink.report.figures import Chart
 from rethink.report.page import Artefact
 from rethink.report.panels import Panel, Series, against_corruption
@@ -75,14 +75,17 @@ def started(levels: Sequence[Level]) -> list[list[Level]]:
 def artefact(results: Results) -> Artefact:
     """Two test sets by two epochs as a figure, a table for each test set, and which of them is nearer to the paper."""
     levels = {metric: rows(results, metric) for metric in TEST_SETS}
-    chance = 1 - 1 / max((run.num_classes for run in results.runs), default=10)
+    chance = 1 - 1 / results.classes
+    description = (
+        "Test error against label corruption p, on test labels corrupted with the same p and on true ones, at the "
+        f"last epoch and when the training set was first fitted ({rule_words(results.rule)}; if never, at the last "
+        "epoch). In thin dashes the paper's curves: as plotted, and for true labels worked back on the assumption "
+        "that they are on labels corrupted alike. A line joins neighbouring levels only."
+    )
     charts = [
         Chart(
             "fig1c",
-            "Test error against label corruption p, on test labels corrupted with the same p and on true ones, at the "
-            f"last epoch and when the training set was first fitted ({rule_words(results.rule)}; if never, at the last "
-            "epoch). In thin dashes the paper's curves: as plotted, and for true labels worked back on the assumption "
-            f"that they are on labels corrupted alike. A line joins neighbouring levels only. {ONE_DRAW}",
+            " ".join([description, *results.draws, *results.test_images]),
             [panel(levels[m], m, when, chance) for when in ("last", "fitted") for m in TEST_SETS],
         )
     ]
@@ -94,7 +97,7 @@ def artefact(results: Results) -> Artefact:
         off_alike=distance(levels[CORRUPTED_ALIKE]) if results.full else None,
         off_true=distance(levels[TRUE_LABELS]) if results.full else None,
     )
-    tables = [table(levels[metric], metric, results.rule, results.judged("test_error")) for metric in TEST_SETS]
+    tables = [table(results, levels[metric], metric) for metric in TEST_SETS]
     return results.artefact(finding, charts, tables, judged, [WHICH_TEST_SET, SLIPS])
 
 
@@ -111,15 +114,20 @@ def panel(levels: Sequence[Level], metric: str, when: str, chance: float) -> Pan
     return against_corruption(title, "test error", [*theirs, *ours], chance, (0, 1))
 
 
-def table(levels: Sequence[Level], metric: str, rule: str, tolerance: Tolerance | None) -> Table:
+def table(results: Results, levels: Sequence[Level], metric: str) -> Table:
     """Every level on one test set beside the paper's."""
     name, column = TEST_SETS[metric]
+    tolerance = results.judged("test_error")
     columns = [
         *(Column.text("network", "architecture"), Column("p", "p", format="g")),
         *comparison_columns("test_error"),
         Column.estimates("ours when fitted", "test_error_when_fitted"),
     ]
-    notes = [f"When fitted: at the first epoch with {rule_words(rule)}; if there is none, at the last.", ONE_DRAW]
+    notes = [
+        f"When fitted: at the first epoch with {rule_words(results.rule)}; if there is none, at the last.",
+        *results.draws,
+        *results.test_images,
+    ]
     if column.endswith("if_clean_test"):
         notes.append(
             "Paper: e in plotted = (1 - p) e + 0.9 p, if its test labels were corrupted with p as in training."

@@ -7,7 +7,7 @@ from rethink.report import paper
 from rethink.report.estimates import Comparison, Estimate, rule_in_words
 from rethink.report.figures import Chart
 from rethink.report.page import Artefact
-from rethink.report.panels import Panel, Series
+from rethink.report.panels import Panel, Series, accuracies
 from rethink.report.results import Results
 from rethink.report.rows import Row
 from rethink.report.style import Style, level_style
@@ -86,25 +86,26 @@ def artefact(results: Results) -> Artefact:
     judged = verdicts(curves, results.full)
     finding = sentence(FINDING, rows=curves, summary=summary(judged))
     notes = [] if results.full else [IN_SMALL]
-    return results.artefact(finding, [chart(curves, results.full)], [table(results, curves)], judged, notes)
+    return results.artefact(finding, [chart(results, curves)], [table(results, curves)], judged, notes)
 
 
-def chart(curves: Sequence[Curve], overlaid: bool) -> Chart:
+def chart(results: Results, curves: Sequence[Curve]) -> Chart:
     """Both accuracies against the epoch. Of other images the paper's are beside ours, and not beneath."""
-    panels = []
+    panels, overlaid = [], results.full
     for metric, part in ((TEST, "test"), (TRAIN, "train")):
-        means = [Series.mean(curve.style, curve.row.curves(metric, "epoch")) for curve in curves]
+        means = [
+            series for curve in curves for series in Series.over_seeds(curve.style, curve.row.curves(metric, "epoch"))
+        ]
         theirs = [Series.paper(curve.style, *points(curve.name, part), beneath=overlaid) for curve in curves]
         ours = [replace(mean, best_so_far=metric == TEST) for mean in means]
         title = f"{'Test' if part == 'test' else 'Training'} accuracy"
-        panels.append(Panel(title, "epoch", "accuracy", [*theirs, *ours] if overlaid else ours))
+        panels.append(accuracies(title, "epoch", [*theirs, *ours] if overlaid else ours, results.classes))
         panels += [] if overlaid else [Panel(f"{title}, the paper's", "epoch", "accuracy", theirs)]
-    return Chart(
-        "fig2a",
+    description = (
         "Accuracy along training on true labels, between epochs. The hatching reaches from the test accuracy "
-        "up to the best so far: what stopping there would gain. Thin, the paper's curves, with 32 images to a step.",
-        panels,
+        "up to the best so far: what stopping there would gain. Thin, the paper's curves, with 32 images to a step."
     )
+    return Chart("fig2a", " ".join([description, *results.test_images]), panels)
 
 
 def table(results: Results, curves: Sequence[Curve]) -> Table:
@@ -119,6 +120,7 @@ def table(results: Results, curves: Sequence[Curve]) -> Table:
     tolerance = results.judged("test")
     notes = [
         "The paper: the ends of its curves in Figure 2a.",
+        *results.test_images,
         *([rule_in_words(f"{tolerance} points")] if tolerance else []),
     ]
     caption = f"Test accuracy at the last epoch, {results.all.images} training images, mean ± s.d. over n seeds"

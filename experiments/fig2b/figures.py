@@ -9,7 +9,7 @@ from rethink.report import paper
 from rethink.report.estimates import Comparison, Estimate, Tolerance, rule_in_words
 from rethink.report.figures import Chart
 from rethink.report.page import Artefact
-from rethink.report.panels import Panel, Series
+from rethink.report.panels import Panel, Series, accuracies
 from rethink.report.results import Results
 from rethink.report.rows import Row
 from rethink.report.style import BATCH_NORM, Style
@@ -84,14 +84,16 @@ def artefact(results: Results) -> Artefact:
     judged = verdicts(networks, brings, results.full)
     finding = sentence(FINDING, brings=brings, rows=networks, summary=summary(judged))
     tables = [table(networks, results.all.images, results.judged("test"))]
-    return results.artefact(finding, [chart(networks, results.full)], tables, judged)
+    return results.artefact(finding, [chart(results, networks)], tables, judged)
 
 
-def chart(networks: Sequence[Network], overlaid: bool) -> Chart:
+def chart(results: Results, networks: Sequence[Network]) -> Chart:
     """Both accuracies against step. Of other steps and other images the paper's are beside ours, and not beneath."""
-    panels = []
+    panels, overlaid = [], results.full
     for metric, name in ((TEST, "test"), (TRAIN, "training")):
-        means = [Series.mean(network.style, network.row.curves(metric)) for network in networks]
+        means = [
+            series for network in networks for series in Series.over_seeds(network.style, network.row.curves(metric))
+        ]
         theirs = [
             Series.paper(
                 network.style,
@@ -105,15 +107,14 @@ def chart(networks: Sequence[Network], overlaid: bool) -> Chart:
             Series.under_way(network.style, going, metric) for network in networks for going in network.row.under_way
         ]
         title = f"{name.capitalize()} accuracy"
-        panels.append(Panel(title, "step", "accuracy", [*theirs, *ours] if overlaid else ours))
+        panels.append(accuracies(title, "step", [*theirs, *ours] if overlaid else ours, results.classes))
         panels += [] if overlaid else [Panel(f"{title}, the paper's", "step", "accuracy", theirs)]
-    return Chart(
-        "fig2b",
+    description = (
         "Accuracy along training, evaluated between epochs, with and without batch normalization, without explicit "
         "regularizers. The hatching reaches from the test accuracy up to the best so far: what stopping there "
-        "would gain. Thin, the paper's curves.",
-        panels,
+        "would gain. Thin, the paper's curves."
     )
+    return Chart("fig2b", " ".join([description, *results.test_images]), panels)
 
 
 def roughness(run: Run) -> float | None:

@@ -64,7 +64,7 @@ def _series(looks: Looks, value: str, dashed: bool = False) -> list[Series]:
         curves = [([point["epoch"] for point in points], [point[value] for point in points]) for points in epochs]
         style = labels_style(labels, dashed)
         style = replace(style, label=f"{style.label}, turned at random") if dashed else style
-        series += [Series.mean(style, curves)] if curves else []
+        series += Series.over_seeds(style, curves) if curves else []
     return series
 
 

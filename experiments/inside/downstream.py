@@ -7,7 +7,7 @@ from experiments.inside.networks import TOO_FEW, by_seed, time_to_fit
 from rethink.models.names import label
 from rethink.report.estimates import Estimate
 from rethink.report.figures import Chart
-from rethink.report.panels import Panel, Series
+from rethink.report.panels import Series, accuracies
 from rethink.report.randomizations import LABELS
 from rethink.report.results import Results
 from rethink.report.rows import grouped
@@ -119,11 +119,14 @@ def chart(beginnings: Sequence[Beginning], what: str) -> Chart:
     for of_network in grouped(beginnings, lambda row: row.architecture).values():
         for metric, words in (("train/accuracy", "training"), ("test/accuracy", "test")):
             series = [
-                Series.mean(row.style, [run.curve(metric, "epoch") for run in row.runs])
+                series
                 for row in of_network
                 if row.runs
+                for series in Series.over_seeds(row.style, [run.curve(metric, "epoch") for run in row.runs])
             ]
-            panels.append(Panel(f"{of_network[0].network}: {words} accuracy", "epoch", "", series, (0, None)))
+            classes = of_network[0].runs[0].num_classes if of_network[0].runs else 10
+            title = f"{of_network[0].network}: {words} accuracy"
+            panels.append(accuracies(title, "epoch", series, classes, (0, None)))
     return Chart("downstream", f"Training and test accuracy against epoch. {what}.", panels)
 
 

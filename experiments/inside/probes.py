@@ -60,6 +60,7 @@ def chart(rows: Looks) -> Chart:
                 (0, 1.02),
                 (1 / looks[0].values["classes"], "chance"),
                 categories=layers,
+                ordered=True,
             )
         )
     description = (

@@ -81,7 +81,9 @@ def chart(networks: Sequence[Similar]) -> Chart:
             Series.estimates(style, [(float(x), _at(chosen, x)) for x in range(len(layers))])
             for style, chosen in _kinds(network.pairs)
         ]
-        panels.append(Panel(network.network, "", "CKA of the same layer", series, (None, 1.05), categories=layers))
+        panels.append(
+            Panel(network.network, "", "CKA of the same layer", series, (None, 1.05), categories=layers, ordered=True)
+        )
     description = (
         "Similarity (linear CKA on a fixed batch of test images) of each layer in two networks: as initialized and as "
         "trained on true or on random labels, from the same initial weights, and trained alike from other ones. 1 is "

@@ -9,7 +9,7 @@ from rethink.report import corruption
 from rethink.report.estimates import Estimate
 from rethink.report.figures import Chart
 from rethink.report.page import Artefact
-from rethink.report.panels import Panel, Series
+from rethink.report.panels import Panel, Series, accuracies
 from rethink.report.results import Results
 from rethink.report.rows import Row, grouped
 from rethink.report.style import ordinal_style
@@ -76,49 +76,59 @@ def artefact(results: Results) -> Artefact:
     """Accuracy on both parts and the share recovered along training; the epochs at which they pass a half and 90 %."""
     levels = rows(results)
     networks = list(grouped(levels, lambda level: level.row.architecture).values())
-    classes = max((run.num_classes for run in results.runs), default=10)
     judged = verdicts(results)
     middle = [
         min((level for level in network if level.row.runs), key=lambda level: abs(level.row.p - 0.4))
         for network in networks
     ]
     whole = [level for level in middle if all(level.half) and level.share]
+    shades = " ".join(["The darker on white, the more labels are corrupted.", *left_out(levels), *results.draws])
     charts = [
         Chart(
             "parts",
             "Training accuracy, on the labels as given, evaluated between epochs: dotted with triangles the examples "
-            "whose label was drawn at random, solid the others.",
-            [panel(network, [CLEAN, CORRUPTED], "accuracy", (0, 1)) for network in networks],
+            f"whose label was drawn at random, solid the others. {shades}",
+            [panel(results, network, [CLEAN, CORRUPTED], "accuracy", (0, 1)) for network in networks],
         ),
         Chart(
             "recovered",
             "Share of the corrupted training examples that the network predicts with their true label, which it is not "
-            f"given: first it sees through the noise, then it memorizes it. By chance {100 / classes:.0f} % of the "
-            "labels drawn are the true ones, and where everything is fitted that share is left.",
-            [panel(network, [RECOVERED], "share recovered", (0, None), 1 / classes) for network in networks],
+            f"given: first it sees through the noise, then it memorizes it. By chance {100 / results.classes:.0f} % of "
+            f"the labels drawn are the true ones, and where everything is fitted that share is left. {shades}",
+            [panel(results, network, [RECOVERED], "share recovered", (0, None)) for network in networks],
         ),
     ]
     finding = sentence(FINDING, rows=whole, summary=summary(judged))
-    return results.artefact(finding, charts, [table(levels)], judged, evaluations(results.runs))
+    return results.artefact(finding, charts, [table(results, levels)], judged, evaluations(results.runs))
+
+
+def drawn(levels: Sequence[Level]) -> list[Row]:
+    """The levels of a network that its panels show."""
+    there = [level.row for level in levels if level.row.runs]
+    return [row for row in there if row.p in DRAWN] or there
+
+
+def left_out(levels: Sequence[Level]) -> list[str]:
+    """For a caption: which levels are drawn, where others have runs too."""
+    networks = grouped(levels, lambda level: level.row.architecture).values()
+    shown = sorted({row.p for network in networks for row in drawn(network)})
+    there = sorted({level.row.p for level in levels if level.row.runs})
+    if shown == there:
+        return []
+    return [f"Drawn are the levels {', '.join(f'{p:g}' for p in shown)} of the {len(there)} that the table has."]
 
 
 def panel(
-    network: Sequence[Level],
-    columns: Sequence[str],
-    y_label: str,
-    limits: tuple[float, float | None],
-    chance: float | None = None,
+    results: Results, network: Sequence[Level], columns: Sequence[str], y_label: str, limits: tuple[float, float | None]
 ) -> Panel:
     """Columns of the history of one network against epoch, a curve for each level."""
-    there = [level.row for level in network if level.row.runs]
     series = []
-    for row in [row for row in there if row.p in DRAWN] or there:
+    for row in drawn(network):
         for column in columns:
             part = {CLEAN: ", clean part", CORRUPTED: ", corrupted part", RECOVERED: ""}[column]
             style = ordinal_style(row.p, f"p = {row.p:g}{part}", corrupted=column == CORRUPTED)
-            series.append(Series.mean(style, row.curves(column, "epoch")))
-    reference = None if chance is None else (chance, "chance")
-    return Panel(network[0].row.network, "epoch", y_label, series, limits, reference)
+            series += Series.over_seeds(style, row.curves(column, "epoch"))
+    return accuracies(network[0].row.network, "epoch", series, results.classes, limits, y_label)
 
 
 def peak(run: Run) -> Peak | None:
@@ -149,7 +159,7 @@ def _epoch(crossing: Crossing) -> Estimate:
     return Estimate.single(crossing.epoch, crossing.censored)
 
 
-def table(levels: Sequence[Level]) -> Table:
+def table(results: Results, levels: Sequence[Level]) -> Table:
     """When both parts are fitted, and how much is recovered."""
     columns = [
         *(Column.text("network", "architecture"), Column("p", "p", format="g"), Column("n", "n")),
@@ -166,6 +176,7 @@ def table(levels: Sequence[Level]) -> Table:
         "by epoch n, where the run ended). Corrupted are the examples whose label was drawn anew; one in K is the true "
         "one again.",
         "Recovered: the share of the corrupted examples that is predicted with the true label, about 1/K by chance.",
+        *results.draws,
     ]
     return Table(
         columns,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import Any
 
-from rethink.report.dots import Dot, dots
+from rethink.report.dots import Dot, abbreviated, dots
 from rethink.report.estimates import Estimate
 from rethink.report.figures import Chart
 from rethink.report.page import Artefact
@@ -196,8 +196,8 @@ def artefact(results: Results) -> Artefact:
     absent = list(dict.fromkeys(row.question.choice for row in answers if len(row.ours) < len(row.readings)))
     return results.artefact(
         finding=sentence(FINDING, rows=answers, full=results.full, absent=absent),
-        charts=[chart(answers)],
-        tables=[table(answers)],
+        charts=charts(results, answers),
+        tables=[table(results, answers)],
         notes=["One seed for each reading: a small difference between two of them decides nothing."],
     )
 
@@ -206,7 +206,7 @@ def _written(record: Mapping[str, Any], option: str) -> Any:
     return reduce(lambda part, name: part.get(name, {}), option.split("."), record)
 
 
-def table(answers: Sequence[Answer]) -> Table:
+def table(results: Results, answers: Sequence[Answer]) -> Table:
     """A row for each reading."""
     cells = []
     for row in answers:
@@ -221,11 +221,12 @@ def table(answers: Sequence[Answer]) -> Table:
         *(Column(name, name) for name in ("n", "ours", "paper", "difference")),
     ]
     notes = ["Ours: mean ± s.d. over n seeds. The paper's: the loss of Figure 1a after one epoch, Table 1, Table 4."]
+    notes += [*results.draws, *results.test_images]
     return Table(columns, cells, "What the paper leaves open: each reading beside the paper's number", notes)
 
 
-def chart(answers: Sequence[Answer]) -> Chart:
-    """How far each reading is from the paper's number."""
+def charts(results: Results, answers: Sequence[Answer]) -> list[Chart]:
+    """How far each reading is from the paper's number, in a panel for what has been run of losses and of accuracies."""
     marks: dict[bool, list[Dot]] = {True: [], False: []}
     for row in answers:
         question, is_loss = row.question, row.question.metric == "train/loss"
@@ -233,15 +234,24 @@ def chart(answers: Sequence[Answer]) -> Chart:
         for name, ours in row.readings.items():
             if question.paper is not None:
                 gap = ours and Estimate(tuple(value - question.paper for value in ours.values))
-                marks[is_loss].append(Dot(f"{where}: {name}", architecture_style(question.architecture), gap))
+                marks[is_loss].append(
+                    Dot(abbreviated(f"{where}: {name}"), architecture_style(question.architecture), gap)
+                )
     titles = {True: ("Training loss after an epoch", ""), False: ("Accuracy", " (points)")}
     panels = [
         dots(title, f"ours minus the paper's{unit}", marks[is_loss], reference=(0, "the paper"))
         for is_loss, (title, unit) in titles.items()
-        if marks[is_loss]
+        if any(mark.ours for mark in marks[is_loss])
     ]
+    absent = [
+        title.lower()
+        for is_loss, (title, _) in titles.items()
+        if marks[is_loss] and not any(mark.ours for mark in marks[is_loss])
+    ]
+    not_run = [f"Without a panel, as none of it has been run: {', '.join(absent)}."] if absent else []
     description = (
         "How far each reading of what the paper leaves open is from the paper's number. A row without a mark has not "
         "been run. Small AlexNet with weight decay is not drawn: the paper's failed to converge."
     )
-    return Chart("open_choices", description, panels)
+    description = " ".join([description, *not_run, *results.draws, *results.test_images])
+    return [Chart("open_choices", description, panels)] if panels else []

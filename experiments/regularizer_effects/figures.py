@@ -76,7 +76,7 @@ def artefact(results: Results) -> Artefact:
         ],
         summary=summary(judged),
     )
-    return results.artefact(finding, [chart(gains)], [table(gains)], judged, notes(gains))
+    return results.artefact(finding, [chart(results, gains)], [table(results, gains)], judged, notes(gains))
 
 
 def notes(gains: Sequence[Gain]) -> list[str]:
@@ -164,7 +164,7 @@ def _mean_gain(gains: Sequence[Gain]) -> Estimate | None:
     return None if mean is None else Estimate.single(mean, half=100 * math.hypot(*halves) / len(halves))
 
 
-def table(gains: Sequence[Gain]) -> Table:
+def table(results: Results, gains: Sequence[Gain]) -> Table:
     """A row for each comparison."""
     columns = [
         Column.text("switch", "switch"),
@@ -184,10 +184,11 @@ def table(gains: Sequence[Gain]) -> Table:
             for gain in gains
         ],
         "Gain in test accuracy by switching one thing: mean ± half the 95 % interval, paired by seed",
+        results.test_images,
     )
 
 
-def chart(gains: Sequence[Gain]) -> Chart:
+def chart(results: Results, gains: Sequence[Gain]) -> Chart:
     """A row of dots for each comparison."""
     panels: dict[str, list[Dot]] = {"Regularizers": [], "Architecture": []}
     for gain in gains:
@@ -195,10 +196,13 @@ def chart(gains: Sequence[Gain]) -> Chart:
         name = abbreviated(gain.on if of_networks else f"{gain.switch}: {gain.on}").replace("small ", "")
         ours, paper = gain.ours and gain.ours.scaled(100), None if gain.paper is None else 100 * gain.paper
         panels[[*panels][of_networks]].append(Dot(name, architecture_style(gain.architecture), ours, paper))
-    return Chart(
-        "regularizer_effects",
+    description = (
         "Gain in test accuracy on true labels when one thing is switched and all else is equal (architectures without "
         "regularizers): ours with the 95 % interval over seeds, and hollow the paper's. A row without a filled mark "
-        "has not been run.",
-        [dots(title, "points", marks, interval=True, reference=(0, "")) for title, marks in panels.items()],
+        "has not been run."
+    )
+    return Chart(
+        "regularizer_effects",
+        " ".join([description, *results.test_images]),
+        [dots(title, "points", marks, interval=True, reference=(0, "no gain")) for title, marks in panels.items()],
     )

@@ -16,6 +16,7 @@ from rethink.report.wording import evaluations, rule_words, run_name, sentence
 from rethink.runs.run import Run
 
 GAP = "training minus test accuracy"
+_ASIDE = 0.12
 STRONGER = "The stronger the network, the better it tests on true labels"
 AS_EASILY = "The network that tests best on true labels fits random labels in no more epochs than the worst one"
 FINDING = """
@@ -85,31 +86,36 @@ def artefact(results: Results) -> Artefact:
     )
     subsets = f"Subsets of different size, so networks cannot be compared with each other: {sizes} images."
     notes = [*([] if comparable else [subsets]), *evaluations(results.runs)]
-    return results.artefact(finding, [chart(networks, results.rule)], [table(shown, results.rule)], judged, notes)
+    return results.artefact(finding, [chart(results, networks)], [table(results, shown)], judged, notes)
 
 
-def chart(networks: Mapping[str, Sequence[Cell]], rule: str) -> Chart:
-    """Epochs to fit and generalization gap in the five settings, a line for each network."""
+def chart(results: Results, networks: Mapping[str, Sequence[Cell]]) -> Chart:
+    """Epochs to fit and generalization gap in the five settings, the networks beside each other."""
     panels = []
-    for title, unit, quantity in (("Epochs to fit", "epochs", "epochs"), ("Generalization gap", "points", "gap")):
-        series = [
-            Series.estimates(cells[0].row.style, [(float(x), getattr(cell, quantity)) for x, cell in enumerate(cells)])
-            for cells in networks.values()
-        ]
-        panels.append(Panel(title, "", unit, series, (0, None), categories=[*LABELS.values()]))
-    return Chart(
-        "strong_and_weak",
-        f"Epochs to {rule_words(rule)}, and {GAP} at the last epoch, of every network in the five "
-        f"settings; lines only guide the eye. An arrow upwards: not fitted when the run ended. {TEST_SETS}",
-        panels,
+    guessing = (100 * (1 - 1 / results.classes), "all fitted, the test at chance")
+    quantities = (
+        ("Epochs to fit", "epochs", "epochs", None),
+        ("Generalization gap", "points", "gap", guessing),
     )
+    for title, unit, quantity, reference in quantities:
+        series = []
+        for place, cells in enumerate(networks.values()):
+            aside = _ASIDE * (place - (len(networks) - 1) / 2)  # so that equal ones do not hide each other
+            points = [(x + aside, getattr(cell, quantity)) for x, cell in enumerate(cells)]
+            series.append(Series.estimates(cells[0].row.style, points))
+        panels.append(Panel(title, "", unit, series, (0, None), reference, categories=[*LABELS.values()]))
+    description = (
+        f"Epochs to {rule_words(results.rule)}, and {GAP} at the last epoch, of every network in the five "
+        f"settings. An arrow upwards: not fitted when the run ended. {TEST_SETS}"
+    )
+    return Chart("strong_and_weak", " ".join([description, *results.draws, *results.test_images]), panels)
 
 
-def table(cells: Sequence[Cell], rule: str) -> Table:
+def table(results: Results, cells: Sequence[Cell]) -> Table:
     """Both, and the accuracies."""
     columns = [
         *(Column.text("network", "architecture"), Column.text("setting", "randomization"), Column("n", "n")),
-        *(Column.times("epochs to fit", rule), Column.estimates("train", "train/accuracy")),
+        *(Column.times("epochs to fit", results.rule), Column.estimates("train", "train/accuracy")),
         *(Column.estimates("test", "test_accuracy"), Column.estimates("gap", "gap", "points", 1, ".1f")),
     ]
     return Table(
@@ -122,7 +128,11 @@ def table(cells: Sequence[Cell], rule: str) -> Table:
             for cell in cells
         ],
         "At the last epoch, mean ± s.d. over n seeds",
-        [f"Epochs to {rule_words(rule)} (> n: not by epoch n, where the run ended). Gap: {GAP}. {TEST_SETS}"],
+        [
+            f"Epochs to {rule_words(results.rule)} (> n: not by epoch n, where the run ended). Gap: {GAP}. {TEST_SETS}",
+            *results.draws,
+            *results.test_images,
+        ],
     )
 
 

@@ -16,7 +16,6 @@ from rethink.report.tables import Column, Table, comparison_cells, comparison_co
 from rethink.report.verdicts import Verdict, agreeing, at_chance, fitted, summary
 from rethink.report.wording import capitalized, sentence
 
-ONE_DRAW = "All seeds share one draw of the random labels."
 QUANTITIES = {"train": "training", "test": "test"}
 BOUND = "(the paper's lowest less the tolerance)"
 FINDING = """
@@ -81,7 +80,7 @@ def artefact(results: Results) -> Artefact:
         summary=summary(judged),
     )
     tables = [*(table(results, table_rows, quantity) for quantity in QUANTITIES), parameters(results, table_rows)]
-    return results.artefact(finding, [chart(table_rows)], tables, judged)
+    return results.artefact(finding, [chart(results, table_rows)], tables, judged)
 
 
 def regularized(table_rows: Sequence[TableRow]) -> list[tuple[str, float, float]]:
@@ -151,7 +150,11 @@ def table(results: Results, table_rows: Sequence[TableRow], quantity: str) -> Ta
             for row in table_rows
         ],
         f"Table 1, {QUANTITIES[quantity]} accuracy at the last epoch: mean ± s.d. over n seeds",
-        [rule_in_words(allowed), ONE_DRAW] if results.full else [],
+        [
+            *([rule_in_words(allowed)] if results.full else []),
+            *results.draws,
+            *(results.test_images if quantity == "test" else []),
+        ],
         name=quantity,
     )
 
@@ -168,7 +171,7 @@ def parameters(results: Results, table_rows: Sequence[TableRow]) -> Table:
     return Table([*columns, Column.text("verdict", "verdict")], cells, "Trained parameters", name="parameters")
 
 
-def chart(table_rows: Sequence[TableRow]) -> Chart:
+def chart(results: Results, table_rows: Sequence[TableRow]) -> Chart:
     """Every row as a pair of dots."""
     panels = []
     for quantity, words in QUANTITIES.items():
@@ -177,9 +180,10 @@ def chart(table_rows: Sequence[TableRow]) -> Chart:
             ours, theirs = getattr(row, quantity).ours, row.paper.number(f"{quantity}_accuracy")
             marks.append(Dot(abbreviated(row.paper.name), row.row.style, ours and ours.scaled(100), theirs))
         chance: dict[str, Any] = {"limits": (0, 100), "reference": (10, "chance")} if quantity == "test" else {}
-        panels.append(dots(f"{words.capitalize()} accuracy", "per cent", marks, **chance))
+        panels.append(dots(f"{words.capitalize()} accuracy", "per cent", marks, possible=(0, 100), **chance))
     description = (
         "Training and test accuracy of every row of Table 1: ours, and hollow the paper's. "
-        "A row without a filled mark has not been run."
+        "A row without a filled mark has not been run. Guessing has 10 % of either, which is far left of the training "
+        "accuracies."
     )
-    return Chart("table1", description, panels)
+    return Chart("table1", " ".join([description, *results.draws, *results.test_images]), panels)

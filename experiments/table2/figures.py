@@ -31,7 +31,6 @@ PRINTED = (
 )
 IN_SMALL = "Not ImageNet, but a few hundred images in ten classes: the paper's numbers are there to look at."
 UNTIL = "In small a row is trained until all training images are right, or for 40 epochs."
-ONE_DRAW = "All seeds share one draw of the random labels."
 FINDING = """
 Run so far: {{ there | length }} of the paper's {{ rows | length }} rows.
 {% if there %}
@@ -138,7 +137,7 @@ def artefact(results: Results) -> Artefact:
     tables = [table(results, table_rows, column) for column in QUANTITIES]
     others = other_rows(results, table_rows)
     tables += [others] if others.rows else []
-    return results.artefact(finding, [chart(table_rows)], tables, judged, [] if results.full else [IN_SMALL])
+    return results.artefact(finding, [chart(results, table_rows)], tables, judged, [] if results.full else [IN_SMALL])
 
 
 def verdicts(results: Results, table_rows: Sequence[TableRow]) -> list[Verdict]:
@@ -191,7 +190,8 @@ def table(results: Results, table_rows: Sequence[TableRow], column: str) -> Tabl
     if results.full:
         allowed = f"{results.tolerance('train' if not test else 'test')} points"
         allowed += f" ({results.tolerance('test_random')} on random labels)" if test else ""
-        notes += [rule_in_words(allowed), ONE_DRAW]
+        notes += [rule_in_words(allowed)]
+    notes += [*results.draws, *(results.test_images if test else [])]
     caption = f"Table 2, {words.lower()} accuracy at the last epoch, {results.all.images} images"
     return Table([*columns, *comparison_columns(metric), *best], cells, caption, notes, name=column)
 
@@ -208,7 +208,7 @@ def other_rows(results: Results, table_rows: Sequence[TableRow]) -> Table:
     return Table(columns, cells, "Not the paper's: accuracy at the last epoch, mean ± s.d. over n seeds", name="others")
 
 
-def chart(table_rows: Sequence[TableRow]) -> Chart:
+def chart(results: Results, table_rows: Sequence[TableRow]) -> Chart:
     """Every row as a pair of dots, top-1."""
     panels = []
     for column in ("top1_train", "top1_test"):
@@ -221,6 +221,8 @@ def chart(table_rows: Sequence[TableRow]) -> Chart:
             )
             for row in table_rows
         ]
-        panels.append(dots(f"{QUANTITIES[column][1]} accuracy", "per cent", marks, limits=(0, 100)))
+        chance = 100 / results.classes, "chance"
+        title = f"{QUANTITIES[column][1]} accuracy"
+        panels.append(dots(title, "per cent", marks, limits=(0, 100), reference=chance, possible=(0, 100)))
     description = "Top-1 accuracy of every row of Table 2: ours, hollow the paper's. Without a filled mark: not run."
-    return Chart("table2", description, panels)
+    return Chart("table2", " ".join([description, *results.draws, *results.test_images]), panels)

@@ -61,7 +61,7 @@ def artefact(results: Results) -> Artefact:
     judged = verdicts(table_rows, results.tolerance("train"), results.full)
     there = [row for row in table_rows if row.comparison.ours]
     finding = sentence(FINDING, rows=table_rows, there=there, full=results.full, summary=summary(judged))
-    return results.artefact(finding, [chart(table_rows)], [table(table_rows, results.tolerance("train"))], judged)
+    return results.artefact(finding, [chart(results, table_rows)], [table(results, table_rows)], judged)
 
 
 def verdicts(table_rows: Sequence[TableRow], tolerance: Tolerance, full: bool) -> list[Verdict]:
@@ -82,7 +82,7 @@ def verdicts(table_rows: Sequence[TableRow], tolerance: Tolerance, full: bool) -
     return judged
 
 
-def table(table_rows: Sequence[TableRow], tolerance: Tolerance) -> Table:
+def table(results: Results, table_rows: Sequence[TableRow]) -> Table:
     """Both accuracies of the six rows."""
     return Table(
         [
@@ -102,14 +102,15 @@ def table(table_rows: Sequence[TableRow], tolerance: Tolerance) -> Table:
         [
             "Measured after the epoch on the training images as they are, or as the mean during the epoch over the "
             "images as they were augmented, as in the paper where it augments; in the last column the other one.",
-            rule_in_words(f"{tolerance} points"),
+            rule_in_words(f"{results.tolerance('train')} points"),
             f"'failed to converge' is met if every seed ends under {100 * FAILED:g} %: the network trains on and does "
             "not fit. A run that diverged shows another failure than the paper's, of the step and not of the fit.",
+            *results.draws,
         ],
     )
 
 
-def chart(table_rows: Sequence[TableRow]) -> Chart:
+def chart(results: Results, table_rows: Sequence[TableRow]) -> Chart:
     """Every row as a pair of dots."""
     marks = []
     for row in table_rows:
@@ -117,6 +118,8 @@ def chart(table_rows: Sequence[TableRow]) -> Chart:
         marks.append(Dot(row.paper.name, row.row.style, ours and ours.scaled(100), row.paper.number("train_accuracy")))
     description = (
         "Training accuracy on random labels under each regularizer: ours, and hollow the paper's. The paper's small "
-        "AlexNet has no number: it failed to converge. A row without a filled mark has not been run."
+        "AlexNet has no number: it failed to converge. A row without a filled mark has not been run. Guessing has "
+        "10 %, far to the left."
     )
-    return Chart("table4", description, [dots("Random labels", "training accuracy (%)", marks)])
+    panel = dots("Random labels", "training accuracy (%)", marks, possible=(0, 100))
+    return Chart("table4", " ".join([description, *results.draws]), [panel])

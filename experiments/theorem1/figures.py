@@ -3,7 +3,8 @@
 Beside them the smallest networks of one hidden layer that SGD fits to random labels, and the networks of the paper.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from experiments.theorem1.rows import Construction, Trained, constructions, trained
 from rethink.report import paper
@@ -12,7 +13,8 @@ from rethink.report.figures import Chart
 from rethink.report.page import Artefact
 from rethink.report.panels import Panel, Series
 from rethink.report.results import Results
-from rethink.report.style import PAPER_DASH, PAPER_INK, SOLID, level_style
+from rethink.report.rows import grouped
+from rethink.report.style import PAPER_DASH, PAPER_INK, Style, level_style
 from rethink.report.tables import Column, Table
 from rethink.report.verdicts import Verdict, counted, fitted, ordered, summary
 from rethink.report.wording import sentence
@@ -66,7 +68,8 @@ def artefact(results: Results) -> Artefact:
         "Left: the largest error of the networks of Theorem 1 and Corollary 1 on the points that they represent, over "
         "all seeds, and what float64 lets expect; a label is read off wrong from an error of 0.5 on. Middle: their "
         "weights, those of the smallest network of one hidden layer that SGD fitted to n random labels, and those of "
-        "the networks that the paper trained. Right: neurons of the widest layer against depth."
+        "the networks that the paper trained. Right: neurons of the widest layer against depth. A line joins two "
+        "numbers of points only if Theorem 1 was computed for none between them."
     )
     chart = Chart("theorem1", description, [errors(networks), weights(networks, sgd, papers), widths(networks)])
     tables = [table(networks), trained_table(sgd, d), numerics(networks)]
@@ -81,12 +84,17 @@ def chosen(networks: Sequence[Construction], deep: bool, targets: str) -> list[C
 # Figure.
 
 
-def _largest(networks: Sequence[Construction], value: str) -> tuple[list[float], list[float]]:
-    """n, and the largest of a value over the networks for so many points."""
-    by_n: dict[int, float] = {}
-    for row in networks:
-        by_n[row.n] = max(by_n.get(row.n, 0.0), row.largest(value))
-    return [*map(float, sorted(by_n))], [by_n[n] for n in sorted(by_n)]
+def _largest(networks: Sequence[Construction], value: str) -> dict[int, Estimate]:
+    """By n the largest of a value over the networks for so many points."""
+    return {
+        n: Estimate.single(max(row.largest(value) for row in rows))
+        for n, rows in grouped(networks, lambda row: row.n).items()
+    }
+
+
+def _over_n(style: Style, by_n: Mapping[int, Estimate | None], levels: Iterable[int]) -> Series:
+    """Against n, by a line where no level of Theorem 1 lies between two of its own."""
+    return Series.estimates(style, [(float(n), by_n.get(n)) for n in sorted({*by_n, *levels})])
 
 
 def errors(networks: Sequence[Construction]) -> Panel:
@@ -97,10 +105,12 @@ def errors(networks: Sequence[Construction]) -> Panel:
         ("Theorem 1, real values", chosen(networks, False, "real_values")),
         ("Corollary 1, random labels", chosen(networks, True, "random_labels")),
     ]
-    series = [Series("expected of float64", *_largest(labels, "expected_error"), PAPER_INK, PAPER_DASH)]
+    levels = [row.n for row in labels]
+    expected = Style("expected of float64", PAPER_INK, PAPER_DASH, "")
+    series = [_over_n(expected, _largest(labels, "expected_error"), levels)]
     for index, (name, rows) in enumerate(kinds):
         style = level_style(index, name, corrupted=index == 2)  # dotted, where it lies on another
-        series.append(Series(name, *_largest(rows, "largest_error"), style.color, style.dash, "osv"[index]))
+        series.append(_over_n(replace(style, marker="osv"[index]), _largest(rows, "largest_error"), levels))
     wrong = (0.5, "a label is read off wrong")
     return Panel("Largest error", "points n", "largest error", series, reference=wrong, log="xy")
 
@@ -108,13 +118,13 @@ def errors(networks: Sequence[Construction]) -> Panel:
 def weights(networks: Sequence[Construction], sgd: Sequence[Trained], papers: Sequence[float]) -> Panel:
     """Weights against n."""
     theorem, corollary = (_largest(chosen(networks, deep, "random_labels"), "weights") for deep in (False, True))
-    blue, ochre = level_style(0, ""), level_style(2, "", corrupted=True)
     by_sgd = level_style(3, "smallest MLP of one hidden layer that SGD fitted")
+    apart = range(1, len(papers))
     series = [
-        Series("Theorem 1, random labels", *theorem, blue.color, SOLID, "o"),
-        Series("Corollary 1, random labels", *corollary, ochre.color, ochre.dash, "v"),
-        Series.estimates(by_sgd, [(float(row.n), row.weights) for row in sgd]),
-        Series("networks of the paper", [float(PAPER_N)] * len(papers), papers, PAPER_INK, PAPER_DASH, "X"),
+        _over_n(level_style(0, "Theorem 1, random labels"), theorem, theorem),
+        _over_n(level_style(2, "Corollary 1, random labels", corrupted=True), corollary, theorem),
+        _over_n(by_sgd, {row.n: row.weights for row in sgd}, theorem),
+        Series("networks of the paper", [float(PAPER_N)] * len(papers), papers, PAPER_INK, marker="X", gaps=apart),
     ]
     return Panel("Weights", "points n", "weights", series, log="xy")
 

@@ -89,7 +89,8 @@ def _summary(artefact: Artefact) -> str:
     ]
     for heading, lines in (("To know first", artefact.notes), ("Judged from the numbers", artefact.verdicts)):
         parts += [f"**{heading}:**\n\n" + "\n".join(f"- {line}" for line in lines)] if lines else []
-    parts += [f"![{chart.description}]({chart.name}.svg)" for chart in artefact.charts]
+    for chart in artefact.charts:
+        parts += [f"![{chart.name}]({chart.name}.svg)", chart.description]
     parts += [table.to_markdown().rstrip("\n") for table in artefact.tables]
     return "\n\n".join(parts) + "\n"
 

@@ -16,11 +16,6 @@ SLIPS = (
     "at p = 0.6 those at p = 0.7: probably slips in its plotted data."
 )
 
-ONE_DRAW = (
-    "All seeds share one draw of the random labels, and the levels are nested: what is corrupted at one is corrupted "
-    "alike at every higher one. The spread over seeds is that of training alone."
-)
-
 
 def rows(results: Results) -> list[Row]:
     """Every planned level of every network: the networks in the order of the plan, the levels rising."""

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import textwrap
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -10,14 +11,14 @@ from matplotlib.path import Path as Outline
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from rethink.report.panels import Panel, Series
-from rethink.report.style import REFERENCE, REFERENCE_NAME
+from rethink.report.style import REFERENCE
 
 
 def draw_curves(axes: Axes, panel: Panel) -> None:
     """Draws a panel's series, the paper's beneath ours, and its reference level."""
     bounds = any(any(series.censored) for series in panel.series)
     axes.set_title(panel.title, pad=16 if bounds else None)  # an arrow upwards may start at the upper end
-    axes.set_xlabel(panel.x_label)
+    axes.set_xlabel(below(panel, panel.x_label))
     axes.set_ylabel(panel.y_label)
     if "x" in panel.log:
         axes.set_xscale("log")
@@ -25,11 +26,9 @@ def draw_curves(axes: Axes, panel: Panel) -> None:
         axes.set_yscale("log")
     for series in sorted(panel.series, key=lambda series: not series.from_paper):  # the paper's beneath ours
         if series.x:
-            _draw_series(axes, series)
+            _draw_series(axes, panel, series)
     if panel.reference:
-        level, name = panel.reference
-        axes.axhline(level, **REFERENCE)
-        axes.annotate(name, (0, level), xycoords=("axes fraction", "data"), xytext=(4, 2), **REFERENCE_NAME)
+        axes.axhline(panel.reference[0], **REFERENCE)
     if panel.x_label in ("epoch", "step") and "x" not in panel.log:
         axes.locator_params(axis="x", integer=True)
     if panel.categories:
@@ -41,21 +40,37 @@ def draw_curves(axes: Axes, panel: Panel) -> None:
             _plain_numbers(axis)
 
 
-def _draw_series(axes: Axes, series: Series) -> None:
+def draw_nothing(axes: Axes, panel: Panel) -> None:
+    """A panel without a value says so: axes of nothing would be invented."""
+    axes.set_title(panel.title)
+    axes.set_axis_off()
+    axes.text(0.5, 0.5, "no values yet", transform=axes.transAxes, ha="center", va="center")
+
+
+def below(panel: Panel, label: str) -> str:
+    """What stands under the axes, where it hides nothing: their label, what the reference is, what has no value."""
+    lines = [label, f"thin dotted line: {panel.reference[1]}" if panel.reference and panel.reference[1] else ""]
+    absent = ", ".join(panel.without_value)
+    lines += textwrap.wrap(f"without a value: {absent}", 46) if absent else []
+    return "\n".join(filter(None, lines))
+
+
+def _draw_series(axes: Axes, panel: Panel, series: Series) -> None:
     if series.from_paper:
         axes.plot(series.x, series.y, color=series.color, linestyle=series.dash, linewidth=1.1, alpha=0.8)
         return
     for part in series.parts:
-        x, y, spread = series.x[part], series.y[part], series.spread[part]
         axes.plot(
-            x, y, color=series.color, linestyle=series.dash, marker=series.marker or None,
-            markevery=[-1] if series.mark_last else None, markeredgewidth=0, clip_on=False, zorder=3,
+            series.x[part], series.y[part], color=series.color, linestyle=series.dash if panel.joined else "",
+            marker=series.marker or None, markevery=[-1] if series.mark_last else None, markeredgewidth=0,
+            clip_on=False, zorder=3, **(ONE_SEED if series.one_of else {}),
         )  # fmt: skip
-        low = [value - half for value, half in zip(y, spread, strict=False)]
-        high = [value + half for value, half in zip(y, spread, strict=False)]
-        if len(spread) > 1:
+    for stretch in series.bands:
+        x = [x for x, _, _ in stretch]
+        low, high = zip(*(panel.within(y, half) for _, y, half in stretch), strict=True)
+        if len(x) > 1 and panel.joined:
             axes.fill_between(x, low, high, color=series.color, alpha=0.18, linewidth=0, zorder=2)
-        elif spread:  # a level by itself has no band
+        else:  # a level by itself has no band
             axes.vlines(x, low, high, color=series.color, linewidth=1.2, zorder=2)
     if series.best_so_far:
         best = list(itertools.accumulate(series.y, max))
@@ -66,6 +81,10 @@ def _draw_series(axes: Axes, series: Series) -> None:
             [x for x, _ in bounds], [y for _, y in bounds], color=series.color, linestyle="", marker=UPWARDS,
             markersize=32, markerfacecolor="none", markeredgewidth=1.4, clip_on=False, zorder=3,
         )  # fmt: skip
+
+
+ONE_SEED: dict[str, Any] = {"linewidth": 1.0, "markersize": 4.2}
+"""Of matplotlib, for one seed of several."""
 
 
 def _plain_numbers(axis: Axis) -> None:

@@ -1,5 +1,7 @@
 """The dot plot of a table: a row of the table in a row, ours filled and the paper's number hollow."""
 
+import itertools
+import math
 import re
 import textwrap
 from collections.abc import Sequence
@@ -8,9 +10,10 @@ from typing import Any
 
 from matplotlib.axes import Axes
 
+from rethink.report.curves import below
 from rethink.report.estimates import Estimate
 from rethink.report.panels import Panel, Series
-from rethink.report.style import REFERENCE, REFERENCE_NAME, Style
+from rethink.report.style import REFERENCE, Style
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,7 @@ def dots(
     interval: bool = False,
     limits: tuple[float | None, float | None] = (None, None),
     reference: tuple[float, str] | None = None,
+    possible: tuple[float, float] = (-math.inf, math.inf),
 ) -> Panel:
     """A value for each row of a table, one under the other; with `interval` ± is the 95 % interval, else the s.d."""
     series = []
@@ -44,7 +48,8 @@ def dots(
         paper = [(x, dot.paper) for x, dot in here if dot.paper is not None]
         series.append(Series.paper(style, [x for x, _ in paper], [y for _, y in paper]))
         series.append(Series.estimates(style, [(x, dot.ours) for x, dot in here], interval))
-    return Panel(title, "", y_label, series, limits, reference, [dot.row for dot in marks])
+    rows = [dot.row for dot in marks]
+    return Panel(title, "", y_label, series, limits, reference, rows, possible=possible)
 
 
 def height(panel: Panel) -> float:
@@ -52,7 +57,8 @@ def height(panel: Panel) -> float:
     if panel.picture:
         return panel.picture.height
     lines = max((name.count("\n") + 1 for name in _names(panel)), default=1)
-    return (0.07 + 0.15 * lines) * len(panel.rows) + 0.75 if panel.rows else 3.1
+    under = 0.15 * (bool(panel.reference and panel.reference[1]))
+    return (0.07 + 0.15 * lines) * len(panel.rows) + 0.75 + under if panel.rows else 3.1
 
 
 def _names(panel: Panel) -> list[str]:
@@ -63,7 +69,7 @@ def _names(panel: Panel) -> list[str]:
 def draw_rows(axes: Axes, panel: Panel, named: bool) -> None:
     """A dot plot; the paper's marks are hollow, and beneath ours."""
     axes.set_title(panel.title)
-    axes.set_xlabel(panel.y_label)
+    axes.set_xlabel(below(panel, panel.y_label))
     axes.set_yticks(range(len(panel.rows)), _names(panel) if named else [""] * len(panel.rows))
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
@@ -77,12 +83,11 @@ def draw_rows(axes: Axes, panel: Panel, named: bool) -> None:
             series.y, series.x, color=series.color, linestyle="", marker=series.marker or "o", markeredgewidth=0,
             clip_on=False, zorder=3,
         )  # fmt: skip
-        for x, y, half in zip(series.x, series.y, series.spread, strict=False):
-            axes.plot([y - half, y + half], [x, x], color=series.color, linewidth=1.5, solid_capstyle="butt", zorder=2)
+        for x, y, half in itertools.chain(*series.bands):
+            ends = panel.within(y, half)
+            axes.plot(ends, [x, x], color=series.color, linewidth=1.5, solid_capstyle="butt", zorder=2)
     if panel.reference:
-        level, name = panel.reference
-        axes.axvline(level, **REFERENCE)
-        axes.annotate(name, (level, 0), xycoords=("data", "axes fraction"), xytext=(3, 3), **REFERENCE_NAME)
+        axes.axvline(panel.reference[0], **REFERENCE)
     axes.set_xlim(*panel.y_limits)
     axes.set_ylim(len(panel.rows) - 0.4, -0.6)
 

@@ -24,11 +24,11 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from rethink.files import write_bytes, write_text
-from rethink.report.curves import UPWARDS, draw_curves, hatched
+from rethink.report.curves import ONE_SEED, UPWARDS, draw_curves, draw_nothing, hatched
 from rethink.report.dots import draw_rows, height, hollow
 from rethink.report.panels import DERIVED, Panel, Series
 from rethink.report.pictures import draw_picture
-from rethink.report.style import DERIVED_DASH, INK, PAPER_DASH, PAPER_INK
+from rethink.report.style import DERIVED_DASH, INK, PAPER_DASH, PAPER_INK, RISING
 
 
 @dataclass(frozen=True)
@@ -66,13 +66,13 @@ class Chart:
         writer.writerow(("panel", "series", "paper", "x", "y", "sd", "n", "censored"))
         for panel in self.panels:
             for series in panel.series:
-                points = itertools.zip_longest(series.x, series.y, series.spread, series.censored)
+                points = itertools.zip_longest(series.x, series.y, series.spread, series.counts, series.censored)
                 writer.writerows(
                     (
                         *(panel.title, series.label, int(series.from_paper), panel.name_of(x), f"{y:.9g}"),
-                        *("" if spread is None else f"{spread:.9g}", series.n, int(bool(censored))),
+                        *("" if spread is None else f"{spread:.9g}", n or series.n, int(bool(censored))),
                     )
-                    for x, y, spread, censored in points
+                    for x, y, spread, n, censored in points
                 )
         return file.getvalue()
 
@@ -147,7 +147,9 @@ def draw(panels: Sequence[Panel], columns: int) -> Figure:
         grid = figure.add_gridspec(rows, columns, height_ratios=heights) if panels else None
         for index, panel in enumerate(panels):
             axes = figure.add_subplot(grid[index // columns, index % columns] if grid else 111)
-            if panel.picture:
+            if panel.empty:
+                draw_nothing(axes, panel)
+            elif panel.picture:
                 draw_picture(axes, panel.title, panel.picture)
             elif panel.rows:
                 draw_rows(axes, panel, named=index % columns == 0 or panel.rows != panels[index - 1].rows)
@@ -177,23 +179,31 @@ def _legend(panels: Sequence[Panel]) -> list[Line2D | Patch]:
     """One entry per label over all panels, and one each for the band, censored points and the paper."""
     every = [series for panel in panels for series in panel.series if series.x]
     in_rows = {id(series) for panel in panels if panel.rows for series in panel.series}
+    apart = {id(series) for panel in panels if not panel.joined for series in panel.series}
     beneath = [series for series in every if series.from_paper and series.dash in (PAPER_DASH, DERIVED_DASH)]
     named: dict[str, Series] = {}
     for series in every:
         if series not in beneath:
-            named.setdefault(series.label.removesuffix(", paper"), series)
+            named.setdefault(series.one_of or series.label.removesuffix(", paper"), series)
+    lines = {
+        series.one_of or series.label
+        for series in every
+        if id(series) not in apart and any(len(series.x[part]) > 1 for part in series.parts)
+    }
     handles: list[Line2D | Patch] = [
         Line2D(
-            [], [], color=series.color, linestyle="" if id(series) in in_rows else series.dash,
+            [], [], color=series.color, linestyle=series.dash if series.label in lines or label in lines else "",
             marker=series.marker or None, markeredgewidth=0, label=label,
         )
         for label, series in named.items()
     ]  # fmt: skip
+    if any(series.one_of for series in every):
+        handles.append(Line2D([], [], color=PAPER_INK, label="a thin line: one seed, to its end", **ONE_SEED))
     for band in dict.fromkeys(series.band for series in every if series.spread):
         those = [series for series in every if series.spread and series.band == band]
         counts = sorted({series.n for series in those})
-        label = band if 0 in counts else f"{band}, n = {' or '.join(map(str, counts))}"
-        if all(id(series) in in_rows for series in those):
+        label = f"{band}, {'where n > 1' if 0 in counts else 'n = ' + ' or '.join(map(str, counts))}"
+        if all(id(series) in apart for series in those):
             handles.append(Line2D([], [], color=PAPER_INK, linewidth=1.5, label=label))
         else:
             handles.append(Patch(color=PAPER_INK, alpha=0.3, linewidth=0, label=label))
@@ -230,7 +240,14 @@ def _inline(svg: str) -> str:
     # Several drawings share a page, and `axes_1` would stand in it several times. Nothing refers to such an
     # id; those of clip paths and markers, which are referred to, are hashes with the drawing's own salt.
     body = re.sub(r' id="[a-zA-Z]+[a-zA-Z0-9.]*_\d+"', "", body)
+    body = re.sub(r"(fill|stroke): (#[0-9a-f]{6})", _on_the_page, body)
     return body.replace(INK, "currentColor")
+
+
+def _on_the_page(declaration: re.Match[str]) -> str:
+    """A level's colour as it is on the page, after the one for browsers that cannot mix."""
+    name, color = declaration.groups()
+    return f"{declaration[0]}; {name}: {RISING[color]}" if color in RISING else declaration[0]
 
 
 def _values(axes: Axes, panel: Panel, series: Series) -> dict[str, Any]:
@@ -246,7 +263,7 @@ def _values(axes: Axes, panel: Panel, series: Series) -> dict[str, Any]:
             points.append([*place, name if isinstance(name, str) else f"{x:g}", ("> " if bound else "") + f"{y:.4g}"])
     return {
         "label": series.label if series.n < 2 else f"{series.label} (mean of {series.n})",
-        "color": series.color,
+        "color": RISING.get(series.color, series.color),
         "x": panel.x_label,
         "y": panel.y_label,
         "points": points,

@@ -4,7 +4,7 @@ import itertools
 import math
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from rethink.report.estimates import Estimate
@@ -19,9 +19,9 @@ DERIVED = "worked back from the paper"
 class Series:
     """One curve.
 
-    `spread` is a half-width around y, the s.d. over `n` seeds (0: as many as the table says, it differs by point)
-    unless `band` says otherwise; points that are `censored` are lower bounds of y. The marker stands at every point,
-    or with `mark_last` where the curve ends.
+    `spread` is a half-width around y, the s.d. over `n` seeds (0: it differs by point) unless `band` says otherwise;
+    None where one seed or a lower bound has none. Points that are `censored` are lower bounds of y. The marker stands
+    at every point, or with `mark_last` where the curve ends.
     """
 
     label: str
@@ -31,8 +31,10 @@ class Series:
     dash: Dash = SOLID
     marker: str = ""
     mark_last: bool = False
-    spread: Sequence[float] = ()
+    spread: Sequence[float | None] = ()
     n: int = 1
+    counts: Sequence[int] = ()
+    """The seeds at each point, where they differ."""
     censored: Sequence[bool] = ()
     from_paper: bool = False
     band: str = "mean ± s.d."
@@ -40,15 +42,22 @@ class Series:
     """Places in x before which the line is broken: between them lies a planned level that has no run."""
     best_so_far: bool = False
     """Shades what lies between the curve and the largest value that it has had, as Figure 2b does."""
+    one_of: str = ""
+    """What the legend calls the seeds of which this is one, drawn thin."""
 
     @classmethod
     def estimates(
         cls, style: Style, points: Sequence[tuple[float, Estimate | None]], interval: bool = False
     ) -> "Series":
-        """Mean ± s.d. over seeds, or with its 95 % interval, at the points that have a value; no line over others."""
+        """Mean ± s.d. over seeds, or with its 95 % interval, at the points that have a value; no line over others.
+
+        One seed has no spread, and neither has a lower bound.
+        """
         measured = [(x, estimate) for x, estimate in points if estimate is not None]
         there = [place for place, (_, estimate) in enumerate(points) if estimate is not None]
-        widths = [(estimate.interval if interval else estimate.sd) or 0.0 for _, estimate in measured]
+        widths = [
+            None if estimate.censored else estimate.interval if interval else estimate.sd for _, estimate in measured
+        ]
         counts = {estimate.n for _, estimate in measured}
         return cls(
             style.label,
@@ -57,8 +66,9 @@ class Series:
             style.color,
             style.dash,
             style.marker,
-            spread=widths if counts - {1} else (),
+            spread=widths if any(width is not None for width in widths) else (),
             n=counts.pop() if len(counts) == 1 else 0,
+            counts=[estimate.n for _, estimate in measured] if len(counts) > 1 else (),
             censored=[estimate.censored for _, estimate in measured],
             band="mean and 95 % interval" if interval else "mean ± s.d.",
             gaps=[place for place in range(1, len(there)) if there[place] - there[place - 1] > 1],
@@ -85,6 +95,15 @@ class Series:
         )
 
     @classmethod
+    def over_seeds(cls, style: Style, curves: Sequence[tuple[Sequence[float], Sequence[float]]]) -> list["Series"]:
+        """Mean ± s.d. of seeds that end at one x; else a line for each of them, to its own end."""
+        lines = [line for curve in curves if (line := cls.mean(style, [curve])).x]
+        if len({line.x[-1] for line in lines}) < 2:
+            return [cls.mean(style, curves)]
+        names = (f"{style.label}, {number} of {len(lines)} seeds" for number in range(1, len(lines) + 1))
+        return [replace(line, label=name, one_of=style.label) for line, name in zip(lines, names, strict=True)]
+
+    @classmethod
     def under_way(cls, style: Style, history: Columns, column: str) -> "Series":
         """A run that is still under way, to the epoch that it has reached: dotted."""
         pairs = zip(history["step"], history.get(column, []), strict=False)
@@ -106,9 +125,20 @@ class Series:
 
     @property
     def parts(self) -> list[slice]:
-        """The unbroken stretches of its line."""
-        ends = [0, *self.gaps, len(self.x)]
+        """The unbroken stretches of its line: none leads to a lower bound, or over a level without a run."""
+        bounds = [place for place, bound in enumerate(self.censored) if bound]
+        ends = sorted({0, *self.gaps, *bounds, *(place + 1 for place in bounds), len(self.x)})
         return [slice(first, last) for first, last in itertools.pairwise(ends)]
+
+    @property
+    def bands(self) -> list[list[tuple[float, float, float]]]:
+        """(x, y, half-width) of the points that have a spread, in stretches of neighbours that a line joins."""
+        stretches = []
+        for part in self.parts:
+            points = zip(self.x[part], self.y[part], self.spread[part], strict=False)
+            for wide, stretch in itertools.groupby(points, key=lambda point: point[2] is not None):
+                stretches += [[(x, y, half or 0.0) for x, y, half in stretch]] if wide else []
+        return stretches
 
 
 @dataclass(frozen=True)
@@ -116,7 +146,8 @@ class Panel:
     """One pair of axes. `reference` is a level of y with its name, such as chance.
 
     With `rows` it is a dot plot: these are the names of x = 0, 1, ..., one under the other, and y goes to the right.
-    With `categories` these are the names of x = 0, 1, ... from left to right.
+    With `categories` these are the names of x = 0, 1, ... from left to right; no line joins them unless they are
+    `ordered`.
     """
 
     title: str
@@ -127,20 +158,56 @@ class Panel:
     reference: tuple[float, str] | None = None
     rows: Sequence[str] = ()
     categories: Sequence[str] = ()
+    ordered: bool = False
     log: Literal["", "x", "y", "xy"] = ""
     """Which axes are logarithmic. Points at or under 0 are not drawn on them."""
     picture: Picture | None = None
     """In the place of the series."""
+    possible: tuple[float, float] = (-math.inf, math.inf)
+    """What y can be: an accuracy is between 0 and 1, whatever its mean ± s.d."""
 
     def name_of(self, x: float) -> str | float:
         """What x stands for, where it is no number."""
         names = self.rows or self.categories
-        return names[int(x)] if names else x
+        return names[round(x)] if names else x
+
+    @property
+    def joined(self) -> bool:
+        """Whether lines join neighbours."""
+        return not self.rows and (self.ordered or not self.categories)
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to draw."""
+        return not self.picture and not any(series.x for series in self.series)
+
+    def within(self, y: float, half: float) -> tuple[float, float]:
+        """The ends of y ± half, as far as y can be there."""
+        return max(y - half, self.possible[0]), min(y + half, self.possible[1])
+
+    @property
+    def without_value(self) -> list[str]:
+        """Our series that have no point here."""
+        there = {series.one_of or series.label for series in self.series if series.x}
+        ours = dict.fromkeys(series.one_of or series.label for series in self.series if not series.from_paper)
+        return [] if self.rows else [label for label in ours if label not in there]
 
 
 def against_step(title: str, y_label: str, series: Sequence[Series], x_label: str = "step") -> Panel:
     """Loss or accuracy against training step, as in Figures 1a and 2b."""
-    return Panel(title, x_label, y_label, series, y_limits=(0, None))
+    return Panel(title, x_label, y_label, series, y_limits=(0, None), possible=(0, math.inf))
+
+
+def accuracies(
+    title: str,
+    x_label: str,
+    series: Sequence[Series],
+    classes: int,
+    y_limits: tuple[float | None, float | None] = (None, None),
+    y_label: str = "accuracy",
+) -> Panel:
+    """Accuracies as fractions against step or epoch, with the chance level of so many classes."""
+    return Panel(title, x_label, y_label, series, y_limits, (1 / classes, "chance"), possible=(0, 1))
 
 
 def against_corruption(

@@ -10,6 +10,7 @@ from typing import Any, Self, TypeVar
 
 from rethink.errors import UserError
 from rethink.files import is_there
+from rethink.report import wording
 from rethink.report.estimates import Tolerance
 from rethink.report.figures import Chart
 from rethink.report.page import Artefact
@@ -82,6 +83,21 @@ class Results:
     def settings(self) -> tuple[Setting, ...]:
         """Every setting of the plan, of all seeds, in its order."""
         return tuple(run.setting for run in self.planned)
+
+    @property
+    def draws(self) -> list[str]:
+        """For captions and notes: that all seeds share a draw of the randomness, and that levels are nested."""
+        return wording.draws(self.settings)
+
+    @property
+    def test_images(self) -> list[str]:
+        """For captions and notes: how many there are, where it is not the whole test set."""
+        return wording.test_images(self.settings)
+
+    @property
+    def classes(self) -> int:
+        """Of the data; ten as long as there is no run."""
+        return max((run.num_classes for run in self.runs), default=10)
 
     @property
     def architectures(self) -> list[str]:

@@ -29,10 +29,7 @@ class Style:
 
 SOLID: Dash = (0, ())
 REFERENCE: dict[str, Any] = {"color": INK, "linewidth": 0.9, "linestyle": (0, (1, 2)), "zorder": 1}
-REFERENCE_NAME: dict[str, Any] = {
-    "textcoords": "offset points", "ha": "left", "va": "bottom", "fontsize": 8, "color": INK
-}  # fmt: skip
-"""Of matplotlib, for the line at a level such as chance, and for its name."""
+"""Of matplotlib, for the line at a level such as chance."""
 PAPER_DASH: Dash = (0, (4, 2.2))
 UNDER_WAY_DASH: Dash = (0, (1, 1))
 DERIVED_DASH: Dash = (0, (1.4, 1.8))  # worked back from the paper's curve, and not in the paper
@@ -71,8 +68,7 @@ BATCH_NORM: Mapping[bool, Style] = {
     False: Style("without batch norm", _VERMILLION, _LONG, "s"),
 }
 
-# From a low level to a high one, as in a map of heat; each at 3:1 or more like the others.
-_RISING = ("#4b74e8", "#8a60e0", "#b850c0", "#d6527f", "#d8652a")
+_MOST = 95  # per cent of ink in the highest level: more could not be told from the axes
 _LEVELS = (_BLUE, _GREEN, _OCHRE, _VERMILLION, _PURPLE)
 
 
@@ -81,13 +77,22 @@ def level_style(index: int, label: str, corrupted: bool = False) -> Style:
     return Style(label, _LEVELS[index % len(_LEVELS)], _DOTS if corrupted else SOLID, "v" if corrupted else "o")
 
 
+def _inked(percent: int) -> str:
+    """The sky blue with so much ink in it."""
+    pale, ink = ([int(color[start : start + 2], 16) for start in (1, 3, 5)] for color in (_SKY, INK))
+    return "#" + "".join(f"{round(a + (b - a) * percent / 100):02x}" for a, b in zip(pale, ink, strict=True))
+
+
+RISING: Mapping[str, str] = {
+    _inked(percent): f"color-mix(in srgb, {_SKY} {100 - percent}%, currentColor)" for percent in range(_MOST + 1)
+}
+"""From a low level to a high one, ever darker on white. With each what it is on the page: mixed with the text's colour,
+it becomes ever lighter where the page is dark."""
+
+
 def ordinal_style(share: float, label: str, corrupted: bool = False) -> Style:
     """Style of a level of label corruption between 0 and 1, for its clean part and its corrupted part."""
-    place = min(max(share, 0.0), 1.0) * (len(_RISING) - 1)
-    low = min(int(place), len(_RISING) - 2)
-    ends = [[int(color[start : start + 2], 16) for start in (1, 3, 5)] for color in _RISING[low : low + 2]]
-    mixed = (round(a + (b - a) * (place - low)) for a, b in zip(*ends, strict=True))
-    color = "#" + "".join(f"{part:02x}" for part in mixed)
+    color = _inked(round(min(max(share, 0.0), 1.0) * _MOST))
     return Style(label, color, _DOTS if corrupted else SOLID, "v" if corrupted else "o")
 
 

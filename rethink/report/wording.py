@@ -1,5 +1,6 @@
 """What an artefact says in words: sentences from templates, and the names of rules, settings and runs."""
 
+import math
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -9,6 +10,11 @@ import jinja2
 from rethink.models.names import label, usual_batch_norm
 from rethink.runs.run import Run
 from rethink.runs.setting import Setting
+
+_DRAWN = {
+    "labels": ("RandomLabels", "PartiallyCorruptedLabels"),
+    "pixels": ("ShuffledPixels", "RandomPixels", "GaussianPixels"),
+}  # what a randomization draws, and which draw it
 
 _TEMPLATES = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)
 
@@ -58,3 +64,31 @@ def evaluations(runs: Sequence[Run]) -> list[str]:
             networks.setdefault(step, {})[label(run.architecture)] = None
     listed = "; ".join(f"every {step} epochs {', '.join(names)}" for step, names in sorted(networks.items()))
     return [f"Evaluated only {listed}: when they fit is known to no more than that."] if networks else []
+
+
+def draws(settings: Sequence[Setting]) -> list[str]:
+    """What all seeds of a plan share, for captions and notes: the draw of the random labels and pixels, the levels."""
+    seeds = {
+        kind: {setting.options.get("randomization.seed", 0) for setting in settings if setting.randomization in names}
+        for kind, names in _DRAWN.items()
+    }
+    shared = [kind for kind, of_kind in seeds.items() if len(of_kind) == 1]
+    what = " and ".join(shared)
+    draw = f"All seeds share one draw of the random {what}: the spread over seeds is that of training alone."
+    nested = "The levels are nested: what is corrupted at one is corrupted alike at every higher one."
+    levels = any(setting.randomization == "PartiallyCorruptedLabels" for setting in settings)
+    return [draw, *([nested] if levels and "labels" in shared else [])] if shared else []
+
+
+def test_images(settings: Sequence[Setting]) -> list[str]:
+    """On how many images test accuracies rest, for captions and notes, where these are not the whole test set."""
+    sizes = {setting.architecture: int(setting.options.get("data.test_size") or 0) for setting in settings}
+    networks: dict[int, list[str]] = {}
+    for architecture, size in sizes.items():
+        networks.setdefault(size, []).append(label(architecture))
+    parts = []
+    for size, names in sorted(networks.items()):
+        of = f" ({', '.join(names)})" if len(networks) > 1 else ""
+        error = f"with a standard error of up to {50 / math.sqrt(size):.1f} points" if size else ""
+        parts += [f"{size:,} images{of}, {error}"] if size else []
+    return [f"Of the test set a part is used: {'; '.join(parts)}."] if parts else []
