@@ -5,6 +5,7 @@ import shlex
 import pytest
 
 from rethink.cli import main
+from rethink.runs import code
 
 OPTIONS = {"model": "MLP", "model.hidden_sizes": "[4]", "data": "Synthetic", "trainer.max_epochs": "1"}
 SWEEP = """
@@ -41,6 +42,11 @@ def test_without_a_script_it_is_reported_as_a_table_of_its_settings(tmp_path, ru
     assert (tmp_path / "results/full/own/runs.csv").read_text().count("\n") == 1 + 4
     main(["report"])
     assert "1 of 1 artefacts" in capsys.readouterr().out
+    page = tmp_path / "results/full/own/README.md"
+    assert "has changed" not in page.read_text()
+    monkeypatch.setattr(code, "NUMBERS", code.NUMBERS + 1)
+    main(["report", "own"])
+    assert page.read_text().count("the code that it was computed by has changed since: rethink") == 4
 
 
 @pytest.mark.parametrize("file", ["sweep.yaml", "decay.yaml"])

@@ -38,7 +38,7 @@ class Results:
     planned: tuple[PlannedRun, ...]
     runs: tuple[Run, ...]
     problems: tuple[str, ...] = ()
-    """A line for each record that cannot be read, and for each set of options that cannot be a run."""
+    """A line for each record that cannot be read or whose code has changed, and for what cannot be a run."""
     rule: str = FIT
     """When a training set counts as fitted: any rule that the records have."""
     planned_analyses: tuple[PlannedAnalysis, ...] = ()
@@ -62,6 +62,12 @@ class Results:
         runs = _read(planned.runs, Run.open, problems)
         analyses = _read(planned.analyses, FinishedAnalysis.open, problems)
         damaged = tuple(problems[len(planned.refused) :])
+        records: list[Run | FinishedAnalysis] = [*runs, *analyses]
+        problems += [
+            f"{record.path}: the code that it was computed by has changed since: {', '.join(code)}."
+            for record in records
+            if (code := record.changed_code)
+        ]
         return cls(
             experiment,
             planned.runs,
