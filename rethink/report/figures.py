@@ -203,7 +203,7 @@ def _legend(panels: Sequence[Panel]) -> list[Line2D | Patch]:
         those = [series for series in every if series.spread and series.band == band]
         counts = sorted({series.n for series in those})
         label = f"{band}, {'where n > 1' if 0 in counts else 'n = ' + ' or '.join(map(str, counts))}"
-        if all(id(series) in apart for series in those):
+        if all(id(series) in apart or not any(len(stretch) > 1 for stretch in series.bands) for series in those):
             handles.append(Line2D([], [], color=PAPER_INK, linewidth=1.5, label=label))
         else:
             handles.append(Patch(color=PAPER_INK, alpha=0.3, linewidth=0, label=label))

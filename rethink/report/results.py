@@ -98,7 +98,7 @@ class Results:
     @property
     def test_images(self) -> list[str]:
         """For captions and notes: how many there are, where it is not the whole test set."""
-        return wording.test_images(self.settings)
+        return wording.measured_on(self.settings)
 
     @property
     def classes(self) -> int:

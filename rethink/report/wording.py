@@ -80,7 +80,7 @@ def draws(settings: Sequence[Setting]) -> list[str]:
     return [draw, *([nested] if levels and "labels" in shared else [])] if shared else []
 
 
-def test_images(settings: Sequence[Setting]) -> list[str]:
+def measured_on(settings: Sequence[Setting]) -> list[str]:
     """On how many images test accuracies rest, for captions and notes, where these are not the whole test set."""
     sizes = {setting.architecture: int(setting.options.get("data.test_size") or 0) for setting in settings}
     networks: dict[int, list[str]] = {}
