@@ -185,8 +185,8 @@ def nearest(ours: Mapping[str, Estimate], paper: float) -> str:
 def least_in_words(quantities: Mapping[str, Estimate]) -> str:
     """The names of `least`; where that is all of them, that there is none."""
     names = least(quantities)
-    told = "none (their intervals meet)" if len(names) == len(quantities) > 1 else " and ".join(names)
-    return marked(told, min((quantity.n for quantity in quantities.values()), default=0))
+    named = "none (their intervals meet)" if len(names) == len(quantities) > 1 else " and ".join(names)
+    return marked(named, min((quantity.n for quantity in quantities.values()), default=0))
 
 
 def sampling_error(error: float, examples: int) -> float:

@@ -225,11 +225,11 @@ def summary(verdicts: Sequence[Verdict]) -> str:
     words = {"shown": "shown", "partly shown": "partly", "not shown": "not", "cannot tell": "cannot be told yet"}
     counts = Counter(outcomes)
     parts = []
-    for outcome, said in words.items():
+    for outcome, plain in words.items():
         for judged, more in ((outcome, ""), (marked(outcome, 1), " by one seed (n = 1)")):
             if counts[judged]:
                 verb = ("is " if counts[judged] == 1 else "are ") if outcome == "shown" else ""
-                parts.append(f"{counts[judged]} {verb}{said}{more}")
+                parts.append(f"{counts[judged]} {verb}{plain}{more}")
     none = [] if any("shown" in part for part in parts) else ["none is shown"]
     return f"Of the {len(verdicts)} trends judged below {', '.join([*none, *parts])}."
 
