@@ -146,7 +146,7 @@ def test_the_bound_is_judged_by_what_is_sure_of_the_complexity(tmp_path):
 
 def test_missing_runs_on_signs_leave_it_open(tmp_path):
     results = replace(
-        Results.load(Experiment.load("complexity", "demo", [0])), runs=(signs(tmp_path, 50, 1.0),), analyses=()
+        Results.load(Experiment.load("complexity", "demo", [0])), finished=(signs(tmp_path, 50, 1.0),), analyses=()
     )
     verdicts = artefact(results).verdicts[:2]
     assert [verdict.outcome for verdict in verdicts] == ["cannot tell"] * 2

@@ -15,6 +15,7 @@ from rethink.cli import publish, restore
 from rethink.errors import UserError
 from rethink.files import write_json
 from rethink.report import artefacts, publication
+from rethink.report import results as results_module
 from rethink.report.page import Artefact
 from rethink.report.randomizations import FIVE
 from rethink.report.results import Results
@@ -22,6 +23,7 @@ from rethink.report.wording import evaluations, rule_words, sentence
 from rethink.runs.published import write_sums
 from rethink.runs.rules import Rule
 from rethink.runs.run import Run, find_runs
+from rethink.sweep.plan import Plan
 
 NAMES = ["fig1a", "fig1b", "fig1c", "fig2b", "memorization_order", "strong_and_weak"]
 
@@ -40,7 +42,7 @@ def outcomes(artefact: Artefact) -> dict[str, str]:
 
 def detail(artefact: Artefact, start: str) -> str:
     (verdict,) = (verdict for verdict in artefact.verdicts if verdict.trend.startswith(start))
-    return f"{verdict.outcome}: {verdict.detail}"
+    return f"{verdict.judgement}: {verdict.detail}"
 
 
 # --- mini-records -------------------------------------------------------------------------------------------
@@ -197,7 +199,9 @@ def test_figure_1a_counts_the_order_by_seed(tmp_path: Path) -> None:
     )
     assert detail(artefact, "True labels are fitted first").startswith("shown: In 3 of 3")
     assert detail(artefact, "Random labels are fitted last").startswith("shown: In 3 of 3")
-    assert detail(artefact, "No setting takes more than 5 times").endswith("4.5 (random labels).")
+    assert detail(artefact, "No setting takes more than 5 times").endswith(
+        "4.5 [4.5, 4.5] (random labels). In brackets the 95 % interval of the mean."
+    )
 
 
 def test_figure_1a_compares_steps_with_the_paper(tmp_path: Path) -> None:
@@ -273,6 +277,35 @@ def test_what_was_published_from_more_records_is_left_alone_and_what_has_none_is
         "SHA256SUMS",
     }
     assert len((tmp_path / "fig1b" / "results" / "runs.csv").read_text().splitlines()) == len(rich.splitlines()) - 2
+
+
+@pytest.mark.usefixtures("without_png")
+def test_a_page_is_not_published_before_what_else_it_prints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page of all numbers loads other experiments: what it prints of these needs its records too."""
+    own, other = (
+        results_of("fig1b", corrupted(tmp_path / "own")),
+        results_of("fig1c", five_settings(tmp_path / "other")),
+    )
+    published_to(tmp_path, monkeypatch)
+    folder = tmp_path / "fig1b" / "results"
+    folder.mkdir(parents=True)
+    (folder / "README.md").write_text("as published")
+    monkeypatch.setattr(results_module, "plan", lambda experiment: Plan(other.planned))
+    monkeypatch.setattr(results_module, "_read", lambda planned, opened, problems: [*other.finished] if planned else [])
+    made = artefacts.make(own)
+
+    def loads_another(results: Results) -> Artefact:
+        Results.load(other.experiment)
+        return made
+
+    monkeypatch.setattr(artefacts, "make", loads_another)
+    with pytest.raises(UserError, match=r"numbers of fig1c whose records .* First: rethink publish fig1c$"):
+        list(publication.publish(own))
+    assert [path.name for path in tmp_path.glob("records/*")] == []
+    assert (folder / "README.md").read_text() == "as published"
+    list(publication._keep_records(other))
+    list(publication.publish(own))
+    assert "as published" not in (folder / "README.md").read_text()
 
 
 @pytest.fixture
@@ -383,7 +416,15 @@ def test_figure_1b_bounds_no_network_by_its_largest_level_if_another_is_censored
     for p, epoch in ((0.0, 20), (0.5, None), (1.0, 70)):  # 1, > 3 and 3.5 times as long
         write_level(tmp_path, p, model="MLP", fits_at=epoch)
     told = detail(make("fig1b", find_runs(tmp_path)), "With any corruption")
-    assert told.startswith("cannot tell: Here: > 3.5")
+    assert told == "cannot tell: Here: > 3 (MLP 1x512 at p = 0.5), 3.5 (MLP 1x512 at p = 1)."
+
+
+def test_figure_1b_bounds_a_network_with_the_interval_of_its_seeds(tmp_path: Path) -> None:
+    for seed, epoch in enumerate((20, 39, 59)):  # 2.0, 3.9 and 5.9 times as long: 3.95 on average
+        write_level(tmp_path, 0.0, model="MLP", fits_at=10, seed=seed)
+        write_level(tmp_path, 1.0, model="MLP", fits_at=epoch, seed=seed)
+    told = detail(make("fig1b", find_runs(tmp_path)), "With any corruption")
+    assert told.startswith("cannot tell: Here: 3.93 [-0.912, 8.78] (MLP")
 
 
 @pytest.mark.parametrize("name", ["fig1b", "fig1c"])
@@ -398,7 +439,7 @@ def test_figures_1b_and_1c_do_not_agree_with_the_paper_where_a_whole_network_was
     inception = [run for run in runs if run not in alexnet]
     trend = {"fig1b": "Relative time agrees", "fig1c": "Test error on true test labels agrees"}[name]
     agree = "1 of 1 are inside the tolerance; 1 of these 1 are judged by one seed"
-    assert detail(make(name, inception), trend) == f"shown: {agree}."
+    assert detail(make(name, inception), trend) == f"shown, n = 1: {agree}."
     told = detail(make(name, inception, missing=alexnet), trend)
     assert told == f"cannot tell: {agree}. Not run: 1."
 
@@ -415,11 +456,13 @@ def test_figure_1b_without_a_fitted_baseline_has_no_relative_time(tmp_path: Path
 
 def test_figure_1b_says_which_rule_is_nearest(tmp_path: Path) -> None:
     artefact = make("fig1b", corrupted(tmp_path))
-    assert artefact.tables[1].notes[1:] == [
-        "Nearest to the paper's epochs at p = 0 comes the rule loss<0.1 (MLP 1x512); accuracy>=0.95 and "
-        "accuracy>=0.99 and accuracy>=1.0 (small Inception); over all of them accuracy>=0.99 and accuracy>=1.0.",
-        "Nearest to the paper's curve comes the rule loss<0.1 (MLP 1x512); accuracy>=0.99 and accuracy>=1.0 "
-        "(small Inception); no other was passed by every run of MLP 1x512; over all of them loss<0.1.",
+    assert artefact.tables[1].notes[2:] == [
+        # MLP 1x512: 28, 28 and 28 epochs to loss<0.1 and 20, 25 and 30 to the others, with an interval of 12
+        "Nearest to the paper's epochs at p = 0: none (their intervals meet) (MLP 1x512); accuracy>=0.95 and "
+        "accuracy>=0.99 and accuracy>=1.0, n = 1 (small Inception); over all of them none (their intervals meet), "
+        "n = 1.",
+        "Nearest to the paper's curve: loss<0.1 (MLP 1x512); accuracy>=0.99 and accuracy>=1.0, n = 1 (small "
+        "Inception); no other was passed by every run of MLP 1x512; over all of them loss<0.1, n = 1.",
     ]
     rows = {(row["architecture"], row["rule"]): row for row in table(artefact, 1)}
     assert len(rows) == 10
@@ -463,8 +506,12 @@ def test_figure_2b(tmp_path: Path) -> None:
     assert (on["test/accuracy"], on["paper"], on["verdict"]) == ("0.855", "0.8653", "cannot tell")  # n = 2
     assert (off["best_test_accuracy"], off["best_epoch"], off["gain"]) == ("0.84", "2.0", "0.015")
     assert "brings +3.0 ± 1.4 points" in artefact.finding
-    assert detail(artefact, "With batch norm the test accuracy ends higher").startswith("shown: In 2 of 2 seeds. +3.0")
-    assert detail(artefact, "With batch norm the test accuracy changes less").startswith("shown")
+    higher = detail(artefact, "With batch norm the test accuracy ends higher")
+    assert higher == "cannot tell: +3.0 ± 12.7 points; the paper's text 3 to 4, its figure 1.6."  # 2 and 4 points
+    # 0 and 0 points, without it (0.84 - 0.83) / 2 and (0.84 - 0.82) / 2: the climb from the start is no fall
+    assert detail(artefact, "With batch norm the test accuracy falls less") == (
+        "cannot tell: It falls by 0.000 and 0.750 points on average; +0.750 ± 3.177 points less."
+    )
     assert detail(artefact, "The best test accuracy is at most 1 point").startswith("cannot tell")
 
 
@@ -492,9 +539,13 @@ def test_memorization_order(tmp_path: Path) -> None:
 def test_memorization_order_is_not_told_from_one_run_of_many(tmp_path: Path) -> None:
     runs = memorized(tmp_path)
     first = next(run for run in runs if run.seed == 0)
-    artefact = make("memorization_order", [first], missing=[run for run in runs if run is not first])
+    others = [Run.open(write_level(tmp_path, p, model="MLP", hidden_sizes=[512])) for p in (0.2, 0.6)]
+    artefact = make("memorization_order", [first], missing=others)
     for start in ("Half of the clean part", "The share recovered rises"):
-        assert detail(artefact, start) == "cannot tell: In 1 of 1 runs. Missing: 2 of 3 runs."
+        assert detail(artefact, start) == "cannot tell: In 1 of 1 runs. Missing: 2 of 3 settings."
+    seeds = make("memorization_order", [first], missing=[run for run in runs if run is not first])
+    for start in ("Half of the clean part", "The share recovered rises"):
+        assert detail(seeds, start) == "shown, n = 1: In 1 of 1 runs."
 
 
 def test_strong_and_weak(tmp_path: Path) -> None:

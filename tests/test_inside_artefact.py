@@ -281,14 +281,14 @@ def test_a_difference_within_the_size_of_the_test_set_is_open(whole: Results) ->
     runs = [replace(each, record=each.record | {"test_size": 1}) for each in whole.runs]
     for each in runs:
         each.record["data"] = each.record["data"] | {"test_size": 30}
-    said = outcomes(replace(whole, runs=tuple(runs)))
+    said = outcomes(replace(whole, finished=tuple(runs)))
     (text,) = (text for trend, text in said.items() if "tests better" in trend)
     assert text.startswith("cannot tell")
     assert text.endswith("That is less than a test set of this size can tell.")
 
 
 def test_whatever_is_missing_the_rest_is_shown(whole: Results, tmp_path: Path) -> None:
-    nothing = replace(whole, runs=(), analyses=())
+    nothing = replace(whole, finished=(), analyses=())
     assert make(nothing).finding == "There are too few runs to look into."
     only_runs = make(replace(whole, analyses=()))
     assert {chart.name for chart in only_runs.charts} == {"downstream"}
@@ -298,7 +298,7 @@ def test_whatever_is_missing_the_rest_is_shown(whole: Results, tmp_path: Path) -
         if number in (0, 3, 11):
             write(artefact, whole, tmp_path / str(number))
     for each in (whole.runs[0], whole.runs[5], whole.runs[6]):
-        artefact = make(replace(whole, runs=(each,)))
+        artefact = make(replace(whole, finished=(each,)))
         assert "None" not in artefact.finding + "".join(map(str, artefact.verdicts))
 
 

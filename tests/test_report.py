@@ -260,9 +260,17 @@ def test_the_order_by_seed() -> None:
 
 
 def test_a_claim_is_summed_up() -> None:
-    shown, open_ = Verdict("", "shown", ""), Verdict("", "cannot tell", "")
+    shown, open_ = Verdict("", "shown", "", 3), Verdict("", "cannot tell", "")
     assert summary([shown, shown]) == "That bears the claim out: all 2 trends judged below are shown."
     assert summary([shown, open_]) == "Of the 2 trends judged below 1 is shown, 1 cannot be told yet."
+    once, never = Verdict("", "shown", "", 1), Verdict("", "not shown", "", 1)
+    assert summary([once, once]) == "Of the 2 trends judged below 2 are shown by one seed (n = 1)."
+    assert summary([shown, once, never]) == (
+        "Of the 3 trends judged below 1 is shown, 1 is shown by one seed (n = 1), 1 not by one seed (n = 1)."
+    )
+    assert summary([never, open_]) == (
+        "Of the 2 trends judged below none is shown, 1 not by one seed (n = 1), 1 cannot be told yet."
+    )
     assert summary([open_]) == "There are too few runs to tell whether that bears the claim out."
 
 

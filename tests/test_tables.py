@@ -368,8 +368,8 @@ def test_early_stopping_by_the_test_set_and_by_held_out_images(plans: dict[str, 
     assert (
         outcome(artefact, "grows with corruption up to p = 0.5 (MLP 1x512)") == "partly shown"
     )  # four levels are missing
-    assert "at most 0.60 points above the last (MLP 1x512)" in artefact.finding
-    assert "changes it by -0.20 points at most" in artefact.finding
+    assert "at most 0.6 [0.6, 0.6] points above the last (MLP 1x512)" in artefact.finding
+    assert "changes it by -0.2 points at most" in artefact.finding
     (curve,) = (s for s in artefact.charts[1].panels[0].series if s.label == "MLP 1x512")
     assert (list(curve.x), list(curve.y)) == ([0.0, 0.5], pytest.approx([0.6, 9.0]))
 
@@ -391,11 +391,11 @@ def test_the_reading_that_comes_nearer_is_computed(plans: dict[str, Plan]) -> No
     finding = records.artefact().finding
     for line in (
         "Shuffled pixels (small Inception): channels together 1.900, channels mixed 1.600; the paper: 1.468. "
-        "Nearer, by one seed: channels mixed.",
+        "Nearest: channels mixed, n = 1.",
         "Not all run yet: gaussian.",
-        "the paper: 50.39. Nearer, by one seed: decay 0.0005.",
-        "the paper: failed to converge. Nearer, by one seed: decay 0.004.",
-        "in steps 99.00, continuous 99.00; the paper: 99.34. Nearer, by one seed: neither.",
+        "the paper: 50.39. Nearest: decay 0.0005, n = 1.",
+        "the paper: failed to converge. Nearest: decay 0.004, n = 1.",
+        "in steps 99.00, continuous 99.00; the paper: 99.34. Nearest: none (their intervals meet), n = 1.",
     ):
         assert line in finding, line
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from rethink.report.estimates import Estimate
+from rethink.report.estimates import NEAREST_RULE, Estimate, nearest
 from rethink.report.page import Artefact
 from rethink.report.paper import number
 from rethink.report.results import Results
@@ -31,17 +31,19 @@ def artefact(results: Results) -> Artefact:
             loss, train, test = (Estimate.of([_measured(run, way)[metric] for run in runs]) for metric in METRICS)
             assert loss is not None
             losses[way] = loss
-            rows.append([SETTINGS[name][0], way, loss.n, loss, train, test, paper, round(loss.mean - paper, 4)])
+            rows.append([SETTINGS[name][0], way, loss.n, loss, train, test, paper, loss.minus(paper)])
         findings.append(_finding(name, losses, paper))
     columns = [
         *(Column.text("setting", "randomization"), Column.text("evaluated by", "statistics"), Column("n", "n")),
         Column.estimates("training loss", "train/loss", "", 1, ".3f"),
         *(Column.estimates("training", "train/accuracy"), Column.estimates("test", "test_randomized/accuracy")),
-        *(Column("paper's loss", "paper", format=".3f"), Column("difference", "difference", format="+.3f")),
+        Column("paper's loss", "paper", format=".3f"),
+        Column("difference", "difference", format="+.3f", estimate=True, interval=True),
     ]
     notes = [
         "Every row of a setting is of the same weights. Running: averages over the batches of training, by momentum, "
         "the start taken out of them. Batch: of each evaluated batch. Recomputed: over training images.",
+        f"Difference: with the 95 % interval of the mean. {NEAREST_RULE}",
         *{f"On {run.record['batch_norm_statistics']['images'] or 'all'} images of each set." for run in results.runs},
         *results.draws,
         *results.test_images,
@@ -53,10 +55,8 @@ def artefact(results: Results) -> Artefact:
 def _finding(name: str, losses: dict[str, Estimate], paper: float) -> str:
     if not losses:
         return f"{SETTINGS[name][0].capitalize()}: not run."
-    nearest = min(losses, key=lambda way: abs(losses[way].mean - paper))
     text = ", ".join(f"{way} {loss.format('.3f')}" for way, loss in losses.items())
-    alone = ", by one seed" if losses[nearest].n == 1 else ""
-    return f"{SETTINGS[name][0].capitalize()}: {text}; the paper {paper:.3f}. Nearest{alone}: {nearest}."
+    return f"{SETTINGS[name][0].capitalize()}: {text}; the paper {paper:.3f}. Nearest: {nearest(losses, paper)}."
 
 
 def _ways(runs: Sequence[Run]) -> list[str]:

@@ -85,4 +85,5 @@ def verdict(capacity: Capacity) -> Verdict:
         [(network, row["gap_bound"] >= 1) for network, row in capacity.networks.items()],
         "networks",
         more.rstrip(),
+        n=None,
     )

@@ -11,7 +11,7 @@ def artefact(results: Results) -> Artefact:
     correlations, cases, networks = rademacher.rows(results), stability.rows(results), measures.rows(results)
     sizes = capacity.rows(results)
     verdicts = [
-        *rademacher.verdicts(correlations, results.row(randomization="RandomSigns").missing),
+        *rademacher.verdicts(correlations, results.row(randomization="RandomSigns")),
         capacity.verdict(sizes),
         *stability.verdicts(cases),
         *measures.verdicts(networks),

@@ -5,14 +5,14 @@ from dataclasses import dataclass, replace
 
 from rethink.complexity.rank_correlation import Correlation, correlate
 from rethink.models.names import label
-from rethink.report.estimates import Estimate
+from rethink.report.estimates import Estimate, sampling_error
 from rethink.report.figures import Chart
 from rethink.report.panels import Panel, Series
 from rethink.report.results import Results
-from rethink.report.rows import grouped
+from rethink.report.rows import fewest, grouped
 from rethink.report.style import Style, randomization_style
 from rethink.report.tables import Column, Table
-from rethink.report.verdicts import Verdict, counted, sampling_error
+from rethink.report.verdicts import Verdict, counted
 from rethink.report.wording import sentence
 from rethink.runs.run import Run
 
@@ -228,18 +228,19 @@ def verdicts(networks: Sequence[Network]) -> list[Verdict]:
             answers = [ordering.orders(compared) for compared in ("labels", "n")]
             not_both.append((ordering.words, True if False in answers else None if None in answers else False))
         trend = f"At equal n, measures order the runs as their test error does ({network.label})"
-        judged.append(_judged(trend, over_labels))
+        n = fewest(measured.run for measured in network.runs)
+        judged.append(_judged(trend, over_labels, n))
         trend = f"No measure orders the runs as their test error does both over labels and over n ({network.label})"
-        verdict = _judged(trend, not_both)
+        verdict = _judged(trend, not_both, n)
         counterexample = any(answer is False for _, answer in not_both)
         judged.append(replace(verdict, outcome="not shown") if counterexample else verdict)
     return judged
 
 
-def _judged(trend: str, answers: Sequence[tuple[str, bool | None]]) -> Verdict:
+def _judged(trend: str, answers: Sequence[tuple[str, bool | None]], n: int) -> Verdict:
     if all(answer is None for _, answer in answers):
         return Verdict(trend, "cannot tell", "There are too few runs: no interval is narrow enough.")
-    return counted(trend, answers, "measures")
+    return counted(trend, answers, "measures", n=n)
 
 
 def finding(networks: Sequence[Network]) -> str:

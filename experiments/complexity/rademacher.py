@@ -14,13 +14,12 @@ from rethink.models.names import label
 from rethink.report.figures import Chart
 from rethink.report.panels import Panel, Series
 from rethink.report.results import Results
-from rethink.report.rows import grouped
+from rethink.report.rows import Row, grouped
 from rethink.report.style import PAPER_INK, Dash, architecture_style
 from rethink.report.tables import Column, Table
 from rethink.report.verdicts import Verdict, counted
 from rethink.report.wording import sentence
 from rethink.runs.run import Run
-from rethink.sweep.jobs import PlannedRun
 
 NEAR_ONE = 0.95
 _GUESSING = 0.5  # error in two classes: a bound on the gap from here on is vacuous
@@ -148,15 +147,19 @@ def table(estimates: Sequence[Estimated]) -> Table:
     )
 
 
-def verdicts(estimates: Sequence[Estimated], absent: Sequence[PlannedRun]) -> list[Verdict]:
+def verdicts(estimates: Sequence[Estimated], signs: Row) -> list[Verdict]:
     """Whether the signs are fitted at every n, and whether what is sure of R_n leaves a bound."""
-    missing: list[tuple[str, bool | None]] = [(run.label, None) for run in absent]
+    absent = [*(run.label for run in signs.missing), *signs.lost]
+    missing: list[tuple[str, bool | None]] = [(name, None) for name in absent]
     more = f"{len(absent)} runs are missing." if absent else ""
     fits = [(row.name, row.value >= NEAR_ONE) for row in estimates]
     vacuous = [(row.name, row.bound >= _GUESSING) for row in estimates]
     reach = f"Networks reach a mean correlation of at least {NEAR_ONE:g} with random signs"
     bound = "A bound by the smallest Rademacher complexity that random signs leave is vacuous"
-    return [counted(trend, [*answers, *missing], "cases", more) for trend, answers in ((reach, fits), (bound, vacuous))]
+    n = min((row.runs for row in estimates), default=0)  # of other seeds, or other signs
+    return [
+        counted(trend, [*answers, *missing], "cases", more, n) for trend, answers in ((reach, fits), (bound, vacuous))
+    ]
 
 
 def finding(estimates: Sequence[Estimated]) -> str:

@@ -148,6 +148,7 @@ def verdicts(cases: Sequence[Case]) -> list[Verdict]:
             "The largest change on leaving out one example makes a bound by uniform stability vacuous",
             [(case.name, stability_bound(case.largest_of_all, case.examples) >= 1) for case in cases],
             "cases",
+            n=min((len(case.analyses) for case in cases), default=0),
         )
     ]
     for data_name, alike in grouped(cases, lambda case: case.data_name).items():

@@ -14,6 +14,7 @@ from rethink.report.pictures import grid
 from rethink.report.randomizations import FIVE, LABELS
 from rethink.report.results import Results
 from rethink.report.style import randomization_style
+from rethink.report.verdicts import all_fitted
 from rethink.report.wording import sentence
 
 IMAGES = 6
@@ -51,10 +52,11 @@ def artefact(results: Results) -> Artefact:
         "Training loss of small AlexNet against the step, and test error of MLP 1x512 on true labels against the share "
         "of training labels that are random."
     )
+    whole = all_fitted("", convolutional.all, results.rule).outcome == "shown"
     chart = Chart(
         "demo",
         " ".join([description, *results.draws, *perceptron.test_images]),
-        [against_step("Training loss: all are fitted", "loss", curves), errors],
+        [against_step(f"Training loss{': all are fitted' if whole else ''}", "loss", curves), errors],
     )
     finding = sentence(
         FINDING,
@@ -73,7 +75,7 @@ def _of(results: Results, architecture: str) -> Results:
     return replace(
         results,
         planned=tuple(run for run in results.planned if run.setting.architecture == architecture),
-        runs=tuple(run for run in results.runs if run.architecture == architecture),
+        finished=tuple(run for run in results.finished if run.architecture == architecture),
     )
 
 

@@ -22,11 +22,11 @@ HALF = 0.5  # up to here the gain is expected to grow: with all labels random th
 FINDING = """
 {% for labels, by_test, held_out in largest %}
 {% if by_test %}
-On {{ labels }} labels the best test accuracy is at most {{ "%.2f" % (100 * by_test.gain.mean) }} points above the last
+On {{ labels }} labels the best test accuracy is at most {{ by_test.gain.scaled(100).short }} points above the last
 ({{ by_test.name }}).
 {% endif %}
 {% if held_out %}
-Stopping where held-out images say changes it by {{ "%+.2f" % (100 * held_out.held_out_gain.mean) }} points at most
+Stopping where held-out images say changes it by {{ held_out.held_out_gain.scaled(100).short }} points at most
 ({{ held_out.name }}).
 {% endif %}
 {% endfor %}
@@ -116,7 +116,10 @@ def artefact(results: Results) -> Artefact:
         charts=[*of_settings(results, shown, bound), *against_levels(results, sweeps)],
         tables=[part for part in tables if part.rows],
         verdicts=judged,
-        notes=[f"The tables show the {len(there)} of {len(settings)} settings that have runs."],
+        notes=[
+            "In brackets: the 95 % interval of the mean.",
+            f"The tables show the {len(there)} of {len(settings)} settings that have runs.",
+        ],
     )
 
 
@@ -131,12 +134,12 @@ def small(true: Sequence[Stopping], bound: float) -> list[Verdict]:
     unit = "points" if bound != 1 else "point"
     ways = {"gain": "the test set choosing the epoch", "held_out_gain": "held-out images choosing it"}
     for gain, words in ways.items():
-        if most := _largest(true, gain):
-            absent = sum(not getattr(row, gain) for row in true)
+        if there := [(row.name, getattr(row, gain).scaled(100)) for row in true if getattr(row, gain)]:
+            absent = len(true) - len(there)
             judged.append(
                 at_most(
                     f"On true labels early stopping gains at most {bound:g} {unit} of test accuracy, {words}",
-                    [(f"{most.name}, the largest", Estimate.single(100 * getattr(most, gain).mean))],
+                    there,
                     bound,
                     [f"{absent} of {len(true)} settings"] if absent else [],
                 )

@@ -1,18 +1,17 @@
 """Which rule of what counts as fitted may the paper have used for Figure 1b? Several, beside its numbers."""
 
 import math
-import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from experiments.fig1b.rows import Level, by_network, paper_curve
-from rethink.report.estimates import Estimate
+from rethink.report.estimates import NEAREST_RULE, Estimate, least_in_words
 from rethink.report.rows import grouped
 from rethink.report.tables import Column, Table
 from rethink.report.wording import sentence
 
 NEAREST = """
-Nearest to the paper's {{ what }} comes the rule
+Nearest to the paper's {{ what }}:
 {% for rule, networks in by_rule.items() %}{{ rule }} ({{ networks | join(", ") }})
 {{ "; " if not loop.last }}{% endfor %}
 {% if alone %}; no other was passed by every run of {{ alone | join(" and ") }}{% endif %}
@@ -30,9 +29,9 @@ class RuleRow:
     relative: Estimate | None
     paper_epochs: float | None
     paper_relative: float | None
-    off_epochs: float | None
+    off_epochs: Estimate | None
     """Logarithm of the ratio of the epochs at p = 0, without its sign."""
-    off_curve: float | None
+    off_curve: Estimate | None
     """Root mean square of the difference in relative time; None if a level is not known."""
 
 
@@ -45,16 +44,16 @@ def rule_rows(by_rule: Mapping[str, Sequence[Level]]) -> list[RuleRow]:
             base, end = at.get(0.0), at.get(1.0)
             epochs = base.epochs if base else None
             theirs = paper_curve(network[0], "epochs_inferred").get(0.0)
-            off = abs(math.log(epochs.mean / theirs)) if epochs and not epochs.censored and theirs else None
+            relative, papers = end.relative if end else None, paper_curve(network[0]).get(1.0)
             rows.append(
                 RuleRow(
                     network[0].row.network,
                     rule,
                     epochs,
-                    end.relative if end else None,
+                    relative,
                     theirs,
-                    paper_curve(network[0]).get(1.0),
-                    off,
+                    papers,
+                    _off_epochs(epochs, theirs) if epochs and theirs else None,
                     _off_curve(network),
                 )
             )
@@ -62,13 +61,27 @@ def rule_rows(by_rule: Mapping[str, Sequence[Level]]) -> list[RuleRow]:
     return sorted(rows, key=lambda row: order.index(row.network))
 
 
-def _off_curve(levels: Sequence[Level]) -> float | None:
+def _off_epochs(ours: Estimate, theirs: float) -> Estimate | None:
+    if ours.censored:
+        return None
+    half = None if ours.interval is None else ours.interval / ours.mean  # of a logarithm
+    return Estimate.single(abs(math.log(ours.mean / theirs)), half=half, seeds=ours.n)
+
+
+def _off_curve(levels: Sequence[Level]) -> Estimate | None:
+    """Its interval: it is a norm, so it is off by no more than the same norm of the levels' own."""
     theirs = paper_curve(levels[0])
     compared = [level for level in levels if level.row.p in theirs and level.row.runs and level.row.p > 0]
-    times = [(level.row.p, level.relative.mean) for level in compared if level.relative and not level.relative.censored]
+    times = [(level.row.p, level.relative) for level in compared if level.relative and not level.relative.censored]
     if not times or len(times) < len(compared):
         return None
-    return math.sqrt(statistics.fmean((time - theirs[p]) ** 2 for p, time in times))
+    away, halves = [time.mean - theirs[p] for p, time in times], [time.interval for _, time in times]
+    mean, half = (math.hypot(*values) / math.sqrt(len(times)) for values in (away, [half or 0.0 for half in halves]))
+    return Estimate.single(mean, half=half if any(halves) else None, seeds=min(time.n for _, time in times))
+
+
+def _minus(ours: Estimate | None, paper: float | None) -> Estimate | None:
+    return ours.minus(paper) if ours and paper is not None else None
 
 
 def rules_table(by_rule: Mapping[str, Sequence[Level]], full: bool) -> Table:
@@ -77,20 +90,24 @@ def rules_table(by_rule: Mapping[str, Sequence[Level]], full: bool) -> Table:
     columns = [
         *(Column.text("network", "architecture"), Column.text("rule", "rule"), Column("n", "n")),
         *(Column.times("epochs at p = 0", "epochs"), Column("paper", "paper_epochs", format="g")),
+        Column("difference", "epochs_difference", format="+.1f", estimate=True, interval=True),
         *(Column.times("relative at p = 1", "relative_time", ".2f"), Column("paper", "paper_relative", format=".2f")),
-        Column("off the paper's curve", "distance", format=".2f"),
+        Column("difference", "difference", format="+.2f", estimate=True, interval=True),
+        Column("off the paper's curve", "distance", format=".2f", estimate=True, interval=True),
     ]
     cells = [
         [
-            *(row.network, row.rule, row.epochs.n if row.epochs else 0, row.epochs, row.paper_epochs),
-            *(row.relative, row.paper_relative, row.off_curve),
+            *(row.network, row.rule, row.epochs.n if row.epochs else 0),
+            *(row.epochs, row.paper_epochs, _minus(row.epochs, row.paper_epochs)),
+            *(row.relative, row.paper_relative, _minus(row.relative, row.paper_relative), row.off_curve),
         ]
         for row in rows
     ]
     notes = [
         "The paper states neither its rule nor its epochs: those at p = 0 are the fewest that make all its ratios "
         "whole numbers of epochs. Off the curve: root mean square of the difference in relative time, over the levels "
-        "that there are; none where a run did not pass.",
+        "that there are; none where a run did not pass. Difference and distance: with the 95 % interval of the mean.",
+        NEAREST_RULE,
         *(nearest(rows) if full else []),
     ]
     return Table(columns, cells, "Each rule of what counts as fitted", notes, name="rules")
@@ -107,17 +124,18 @@ def nearest(rows: Sequence[RuleRow]) -> list[str]:
         }
         off = {network: distances for network, distances in off.items() if distances}
         shared = [rule for rule in rules if all(rule in distances for distances in off.values())]
-        total = {rule: sum(distances[rule] for distances in off.values()) for rule in shared}
         if off:
+            total = {rule: _sum([distances[rule] for distances in off.values()]) for rule in shared}
             values = {
-                "by_rule": grouped(off, lambda network: _least(off[network])),  # noqa: B023 (used at once)
+                "by_rule": grouped(off, lambda network: least_in_words(off[network])),  # noqa: B023 (used at once)
                 "alone": [network for network, distances in off.items() if len(distances) == 1],
-                "together": _least(total) if len(off) > 1 and total else "",
+                "together": least_in_words(total) if len(off) > 1 and total else "",
             }
             sentences.append(sentence(NEAREST, what=what, **values))
     return sentences
 
 
-def _least(distances: Mapping[str, float]) -> str:
-    """The rule with the least distance; several of them if they tie."""
-    return " and ".join(rule for rule, value in distances.items() if value == min(distances.values()))
+def _sum(parts: Sequence[Estimate]) -> Estimate:
+    halves = [part.interval for part in parts if part.interval is not None]
+    half = sum(halves) if halves else None
+    return Estimate.single(sum(part.mean for part in parts), half=half, seeds=min(part.n for part in parts))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from rethink.report.corruption import CORRUPTED_ALIKE, SLIPS, TRUE_LABELS, error_of, paper_series
 from rethink.report.corruption import rows as corruption_rows
-from rethink.report.estimates import Comparison, Estimate, rule_in_words
+from rethink.report.estimates import Comparison, Estimate, least_in_words, rule_in_words, sampling_error
 from rethink.report.figures import Chart
 from rethink.report.page import Artefact
 from rethink.report.panels import Panel, Series, against_corruption
@@ -14,8 +14,8 @@ from rethink.report.paper import corruption_curve
 from rethink.report.results import Results
 from rethink.report.rows import Row, grouped
 from rethink.report.tables import Column, Table, comparison_cells, comparison_columns
-from rethink.report.verdicts import Verdict, agreeing, at_chance, fitted, rising, sampling_error, summary
-from rethink.report.wording import rule_words, run_name, sentence
+from rethink.report.verdicts import Verdict, agreeing, all_fitted, at_chance, rising, summary
+from rethink.report.wording import rule_words, sentence
 
 TEST_SETS = {
     CORRUPTED_ALIKE: ("test labels corrupted alike", "test_error"),
@@ -34,10 +34,10 @@ Test error on true labels at the last epoch:
 {{ " and " if not loop.last }}
 {% endfor %}{{ "; " if not loop.last }}
 {% endfor %}. {{ summary }}
-{% if off_alike is not none and off_true is not none %}
-From the paper's curves ours are {{ "%.1f" % (100 * off_alike) }} points away on test labels corrupted alike and
-{{ "%.1f" % (100 * off_true) }} on true ones (mean over networks and levels between 0 and 1): the paper's are nearer to
-{{ "labels corrupted alike" if off_alike < off_true else "true labels" }}.
+{% if nearer %}
+From the paper's curves ours are {{ off["labels corrupted alike"].short }} points away on test labels corrupted alike
+and {{ off["true labels"].short }} on true ones (mean over networks and levels between 0 and 1): the paper's are nearer
+to {{ nearer }}.
 {% endif %}
 """
 
@@ -90,12 +90,14 @@ def artefact(results: Results) -> Artefact:
         )
     ]
     judged = verdicts(results, levels, chance)
+    away = {"labels corrupted alike": distance(levels[CORRUPTED_ALIKE]), "true labels": distance(levels[TRUE_LABELS])}
+    off = {labels: there for labels, there in away.items() if there}
     finding = sentence(
         FINDING,
         networks=started(levels[TRUE_LABELS]),
         summary=summary(judged),
-        off_alike=distance(levels[CORRUPTED_ALIKE]) if results.full else None,
-        off_true=distance(levels[TRUE_LABELS]) if results.full else None,
+        off=off,
+        nearer=least_in_words(off) if results.full and len(off) == len(TEST_SETS) else "",
     )
     tables = [table(results, levels[metric], metric) for metric in TEST_SETS]
     return results.artefact(finding, charts, tables, judged, [WHICH_TEST_SET, SLIPS])
@@ -146,24 +148,30 @@ def table(results: Results, levels: Sequence[Level], metric: str) -> Table:
     )
 
 
-def distance(levels: Sequence[Level]) -> float | None:
-    """Mean distance of our errors at the last epoch from the paper's plotted ones, over networks and 0 < p < 1."""
+def distance(levels: Sequence[Level]) -> Estimate | None:
+    """Mean distance of our errors at the last epoch from the paper's plotted ones, over networks and 0 < p < 1.
+
+    Its interval is the mean of theirs: no wider, whatever their signs.
+    """
     away = [
-        abs(level.last.mean - curve[level.row.p])
+        (abs(level.last.mean - curve[level.row.p]), level.last)
         for level in levels
         if level.last
         and 0 < level.row.p < 1
         and level.row.p in (curve := corruption_curve(level.row.architecture, "test_error"))
     ]
-    return statistics.fmean(away) if away else None
+    if not away:
+        return None
+    halves = [ours.interval or 0.0 for _, ours in away]
+    half = statistics.fmean(halves) if any(halves) else None
+    mean = statistics.fmean(off for off, _ in away)
+    return Estimate.single(100 * mean, half=half and 100 * half, seeds=min(ours.n for _, ours in away))
 
 
 def verdicts(results: Results, levels: dict[str, list[Level]], chance: float) -> list[Verdict]:
     """All is fitted; the error grows with corruption up to chance; and whether it agrees with the paper's."""
-    absent = [f"{len(results.all.missing)} runs"] if results.all.missing else []
-    trend = f"Every training set is fitted to {rule_words(results.rule)}, whatever share of its labels is corrupted"
-    fits = [(run_name(run), not run.crossing(results.rule).censored) for run in results.runs]
-    judged = [fitted(trend, fits, absent)]
+    trend = "Whatever share of its labels is corrupted, every training set is fitted"
+    judged = [all_fitted(trend, results.all, results.rule)]
     examples = min((run.test_size for run in results.runs), default=1)
     true = levels[TRUE_LABELS]
     for network in started(true):

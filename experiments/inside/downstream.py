@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from experiments.inside.networks import TOO_FEW, by_seed, time_to_fit
 from rethink.models.names import label
-from rethink.report.estimates import Estimate
+from rethink.report.estimates import Estimate, sampling_error
 from rethink.report.figures import Chart
 from rethink.report.panels import Series, accuracies
 from rethink.report.randomizations import LABELS
@@ -13,7 +13,7 @@ from rethink.report.results import Results
 from rethink.report.rows import grouped
 from rethink.report.style import PAPER_INK, SOLID, Style, randomization_style
 from rethink.report.tables import Column, Table
-from rethink.report.verdicts import Verdict, sampling_error
+from rethink.report.verdicts import Verdict
 from rethink.report.wording import rule_words, sentence
 from rethink.runs.run import Run
 from rethink.runs.setting import Setting

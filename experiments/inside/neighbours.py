@@ -10,6 +10,7 @@ from rethink.report.figures import Chart
 from rethink.report.panels import Panel, Series
 from rethink.report.randomizations import FIVE, LABELS
 from rethink.report.results import Results
+from rethink.report.rows import fewest
 from rethink.report.style import randomization_style
 from rethink.report.tables import Column, Table
 from rethink.report.verdicts import Verdict, at_most, counted, extreme_by_seed
@@ -130,10 +131,7 @@ def verdicts(settings: Sequence[Settings], rule: str) -> list[Verdict]:
         network, size = row.network, row.network.train_size
         if size not in sizes:  # distances are of the images, whatever the network
             sizes.add(size)
-            ratios = [
-                (LABELS[name], Estimate.single(labels.mean / noise.mean) if (noise := row.median(name)) else None)
-                for name in NOISE
-            ]
+            ratios = [(LABELS[name], labels.over(noise) if (noise := row.median(name)) else None) for name in NOISE]
             trend = f"Noise images lie farther apart than real ones with random labels ({size:,} images)"
             bound = 1 - _APART
             judged.append(
@@ -150,7 +148,7 @@ def verdicts(settings: Sequence[Settings], rule: str) -> list[Verdict]:
         judged.append(extreme_by_seed(trend, LABELS["RandomLabels"], others, whole, largest=True))
         if pairs := _pairs(row):
             trend = f"Of two settings that differ in distance, {network.label} fits the farther one first"
-            judged.append(counted(trend, pairs, "pairs of settings"))
+            judged.append(counted(trend, pairs, "pairs of settings", n=fewest(network.runs)))
     return judged
 
 

@@ -4,13 +4,13 @@ import math
 from collections.abc import Callable, Sequence
 
 from experiments.inside.networks import AT_RANDOM, TOO_FEW, Look, Network, by_seed, labels_style
-from rethink.report.estimates import Estimate
+from rethink.report.estimates import Estimate, sampling_error
 from rethink.report.figures import Chart
 from rethink.report.panels import Panel, Series
 from rethink.report.randomizations import LABELS
 from rethink.report.style import Style
 from rethink.report.tables import Column, Table
-from rethink.report.verdicts import Verdict, sampling_error
+from rethink.report.verdicts import Verdict
 from rethink.report.wording import sentence
 
 GIVEN = ("given", "held out")  # labels, and the examples that they are predicted of

@@ -196,8 +196,8 @@ def verdicts(results: Results) -> list[Verdict]:
     """In every run the clean part first; and the share recovered rises, and falls again."""
     first = [(run_name(run), clean_first(run)) for run in results.runs]
     seen = [(run_name(run), rises_and_falls(run)) for run in results.runs]
-    judged = [
-        counted("Half of the clean part is fitted at an earlier epoch than half of the corrupted part", first),
-        counted("The share recovered rises above chance, and falls again as the noise is memorized", seen),
-    ]
-    return [verdict.from_part(len(results.runs), len(results.planned), "runs") for verdict in judged]
+    ran, n = [row.runs for row in corruption.rows(results)], results.all.fewest
+    half = "Half of the clean part is fitted at an earlier epoch than half of the corrupted part"
+    recovered = "The share recovered rises above chance, and falls again as the noise is memorized"
+    judged = [counted(trend, answers, n=n) for trend, answers in ((half, first), (recovered, seen))]
+    return [verdict.from_part(sum(map(bool, ran)), len(ran), "settings") for verdict in judged]

@@ -1,12 +1,12 @@
 """What the paper leaves open: each reading that was tried beside the paper's number, and which comes nearer."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Any
 
 from rethink.report.dots import Dot, abbreviated, dots
-from rethink.report.estimates import Estimate
+from rethink.report.estimates import NEAREST_RULE, Estimate, nearest
 from rethink.report.figures import Chart
 from rethink.report.page import Artefact
 from rethink.report.paper import number
@@ -42,7 +42,7 @@ FINDING = """
 {{ ", " if not loop.last }}
 {% endfor %}; the paper: {{ row.question.papers }}.
 {% if full and row.nearest %}
-Nearer{{ ", by one seed" if row.alone }}: {{ row.nearest }}.
+Nearest: {{ row.nearest }}.
 {% endif %}
 {% endfor %}
 {% if absent %}Not all run yet: {{ absent | join(", ") }}.{% endif %}
@@ -74,9 +74,9 @@ class Question:
             return precision if self.option == _PRECISION else None
         return _written(run.record, self.option)
 
-    def distance(self, ours: Estimate) -> float:
-        """From the paper's number; where the paper's run failed to converge, by how much ours did not."""
-        return max(ours.mean - FAILED, 0.0) if self.paper is None else abs(ours.mean - self.paper)
+    def off(self, ours: Estimate) -> Estimate | None:
+        """Ours minus the paper's number, seed by seed."""
+        return None if self.paper is None else ours.minus(self.paper)
 
     @property
     def digits(self) -> str:
@@ -111,18 +111,17 @@ class Answer:
         return {name: ours for name, ours in self.readings.items() if ours is not None}
 
     @property
-    def alone(self) -> bool:
-        """Whether a reading rests on one seed."""
-        return any(ours.n == 1 for ours in self.ours.values())
-
-    @property
     def nearest(self) -> str:
-        """The reading that is nearest to the paper's number; empty where some were not run."""
+        """Which reading is nearest to the paper's number; empty where some were not run.
+
+        Where the paper's run failed to converge, it is what ends under 50 %, or nearest to that.
+        """
         if len(self.ours) < len(self.readings):
             return ""
-        distances = {name: self.question.distance(ours) for name, ours in self.ours.items()}
-        nearest = [name for name, distance in distances.items() if distance == min(distances.values())]
-        return " and ".join(nearest) if len(nearest) < len(distances) else "neither"
+        if self.question.paper is not None:
+            return nearest(self.ours, self.question.paper)
+        above = {n: replace(o, values=tuple(max(v, FAILED) for v in o.values)) for n, o in self.ours.items()}
+        return nearest(above, FAILED)
 
 
 def rows(results: Results) -> list[Answer]:
@@ -198,7 +197,6 @@ def artefact(results: Results) -> Artefact:
         finding=sentence(FINDING, rows=answers, full=results.full, absent=absent),
         charts=charts(results, answers),
         tables=[table(results, answers)],
-        notes=["One seed for each reading: a small difference between two of them decides nothing."],
     )
 
 
@@ -212,16 +210,20 @@ def table(results: Results, answers: Sequence[Answer]) -> Table:
     for row in answers:
         question = row.question
         for name, ours in row.readings.items():
-            gap = None if ours is None or question.paper is None else format(ours.mean - question.paper, "+.3f")
+            gap = None if ours is None else question.off(ours)
             shown = "not run" if ours is None else ours.format(question.digits)
             first = [question.choice, question.where, name, MEASURED[question.metric]]
-            cells.append([*first, ours.n if ours else 0, shown, question.papers, gap])
+            cells.append([*first, ours.n if ours else 0, shown, question.papers, gap and gap.format("+.3f", True)])
     columns = [
         *(Column.text(name, name) for name in ("question", "on", "reading", "measured")),
         *(Column(name, name) for name in ("n", "ours", "paper", "difference")),
     ]
-    notes = ["Ours: mean ± s.d. over n seeds. The paper's: the loss of Figure 1a after one epoch, Table 1, Table 4."]
-    notes += [*results.draws, *results.test_images]
+    notes = [
+        "Ours: mean ± s.d. over n seeds. The paper's: the loss of Figure 1a after one epoch, Table 1, Table 4. "
+        f"Difference: with the 95 % interval of the mean. {NEAREST_RULE}",
+        *results.draws,
+        *results.test_images,
+    ]
     return Table(columns, cells, "What the paper leaves open: each reading beside the paper's number", notes)
 
 
@@ -233,7 +235,7 @@ def charts(results: Results, answers: Sequence[Answer]) -> list[Chart]:
         where = question.choice if is_loss else question.where.removesuffix(" labels")
         for name, ours in row.readings.items():
             if question.paper is not None:
-                gap = ours and Estimate(tuple(value - question.paper for value in ours.values))
+                gap = ours and question.off(ours)
                 marks[is_loss].append(
                     Dot(abbreviated(f"{where}: {name}"), architecture_style(question.architecture), gap)
                 )

@@ -4,8 +4,10 @@ import csv
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatch
 
-from rethink.report import artefacts
+from rethink.report import artefacts, paper
+from rethink.report.estimates import Estimate, Seeds
 from rethink.report.page import Artefact
 from rethink.report.results import Results
 from rethink.report.tables import Cell, Column, Table
@@ -25,8 +27,6 @@ NAMES = {name: name.replace("table", "Table ").replace("fig", "Figure ") for nam
 OUTCOMES = ("inside", "inside, n = 1", "outside", "outside, n = 1", "cannot tell", "not run")
 _PLOTTED = {"fig1b": "rel_time", "fig1c": "test_error"}
 _NETWORKS = {"small Inception": "Inception", "small AlexNet": "AlexNet", "MLP 1x512": "MLP1x512"}
-_SLIPS = ("small Inception, p 0.9", "MLP 1x512, p 0.6")
-_SLIP = "the paper's point equals its neighbour's to four digits, probably a slip"
 _UNJUDGED = {"": "not run", "not judged": "not run"}
 
 
@@ -41,6 +41,8 @@ class Number:
     paper: str
     difference: str
     verdict: str
+    open: str = ""
+    """Why it cannot be told."""
 
     @property
     def cells(self) -> list[Cell]:
@@ -51,17 +53,15 @@ class Number:
 
     @property
     def reason(self) -> str | None:
-        """Why it is not inside, as far as the numbers say it."""
+        """Why it is not inside: what the numbers say, and what is known of the paper's (reasons.csv)."""
         if self.verdict.startswith("inside"):
             return None
-        if self.ours.startswith("> "):
-            text = "not fitted in its epochs: a lower bound"
-        elif self.verdict == "cannot tell":
-            text = "the interval reaches across the tolerance's edge"
-        else:
+        text = self.open
+        if self.verdict.startswith("outside"):
             text = f"{'below' if self.difference.startswith('-') else 'above'}, beyond the tolerance"
             text += "" if self.verdict.endswith("n = 1") else " with all of the interval"
-        return f"{text}; {_SLIP}" if (self.artefact in _PLOTTED and self.what in _SLIPS) else text
+        reasons = known_reasons(self.artefact, self.what) or (["no reason is known"] if not self.open else [])
+        return "; ".join([text, *reasons])
 
 
 def artefact(results: Results) -> Artefact:
@@ -77,6 +77,23 @@ def artefact(results: Results) -> Artefact:
     )
 
 
+def known_reasons(artefact: str, what: str) -> list[str]:
+    """What can be shown from the paper itself why a number of its may be off; it proves no such thing."""
+    rows = [row.cells for row in paper.rows("reasons")]
+    return [cells["reason"] for cells in rows if cells["artefact"] == artefact and fnmatch(what, cells["number"])]
+
+
+def why_open(ours: Cell, seeds: Cell) -> str:
+    """Why a verdict is `cannot tell`."""
+    if isinstance(seeds, Seeds) and seeds.too_few and seeds.lost:
+        return f"{len(seeds.lost)} of {seeds.n + len(seeds.lost)} runs ended without a measurement"
+    if not isinstance(ours, Estimate):
+        return "no run to compare with was fitted"
+    if ours.censored:
+        return "not fitted in its epochs: a lower bound"
+    return "the interval reaches across the tolerance's edge"
+
+
 def of_artefact(name: str, made: Artefact) -> list[Number]:
     """The numbers that an artefact judges, and those of the figure's networks of which it has no row yet."""
     numbers = [number for table in made.tables if table.name in JUDGED[name] for number in _of_table(name, table)]
@@ -85,15 +102,16 @@ def of_artefact(name: str, made: Artefact) -> list[Number]:
 
 def _of_table(name: str, table: Table) -> Iterator[Number]:
     headers = [column.header for column in table.columns]
-    n, paper = headers.index("n"), headers.index("paper")
+    n, place_of_paper = headers.index("n"), headers.index("paper")
     quantity = f", {table.name}" if len(JUDGED[name]) > 1 else ""
     for cells, shown in zip(table.rows, table.shown(), strict=True):
-        if cells[paper] is not None:  # the paper has a number
+        if cells[place_of_paper] is not None:  # the paper has a number
             row = dict(zip(headers, shown, strict=True))
             words = [shown[0], *(f"{headers[place]} {shown[place]}" for place in range(1, n))]
             verdict = _UNJUDGED.get(row["verdict"], row["verdict"])
-            difference, ours = row["difference"], shown[paper - 1]
-            yield Number(name, ", ".join(words) + quantity, row["n"], ours, row["paper"], difference, verdict)
+            difference, ours = row["difference"], shown[place_of_paper - 1]
+            why = why_open(cells[place_of_paper - 1], cells[n]) if verdict == "cannot tell" else ""
+            yield Number(name, ", ".join(words) + quantity, row["n"], ours, row["paper"], difference, verdict, why)
 
 
 def _absent(name: str, numbers: Sequence[Number]) -> Iterator[Number]:
@@ -132,7 +150,8 @@ def _judged(numbers: Sequence[Number]) -> Table:
     rows = [number.cells for number in numbers if number.verdict != "not run"]
     notes = [
         "Ours: mean ± s.d. over n seeds. Difference: with the 95 % interval of the mean. The rule and the tolerance of "
-        "each artefact stand under its table. Per cent; steps in Figure 1a, multiples of the time at p = 0 in 1b."
+        "each artefact stand under its table. Per cent; steps in Figure 1a, multiples of the time at p = 0 in 1b. "
+        "Why: what can be shown from the paper itself, which is a possible reason and no proof."
     ]
     return Table(columns, rows, "Every number that was judged", notes, name="judged")
 

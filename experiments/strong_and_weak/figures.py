@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from rethink.report.estimates import Estimate
+from rethink.report.estimates import Estimate, least
 from rethink.report.figures import Chart
 from rethink.report.page import Artefact
 from rethink.report.panels import Panel, Series
@@ -11,8 +11,8 @@ from rethink.report.randomizations import FIVE, LABELS, TEST_SETS, generalizatio
 from rethink.report.results import Results
 from rethink.report.rows import Row, grouped
 from rethink.report.tables import Column, Table
-from rethink.report.verdicts import Outcome, Verdict, fitted, ordered, summary
-from rethink.report.wording import evaluations, rule_words, run_name, sentence
+from rethink.report.verdicts import Outcome, Verdict, all_fitted, ordered, summary
+from rethink.report.wording import evaluations, rule_words, sentence
 from rethink.runs.run import Run
 
 GAP = "training minus test accuracy"
@@ -141,32 +141,26 @@ def verdicts(results: Results, planned: Mapping[str, Sequence[Cell]], comparable
     noise = {name: cell for name, cells in planned.items() for cell in cells if cell.randomization == "RandomLabels"}
     true = {name: cell for name, cells in planned.items() for cell in cells if cell.randomization == "TrueLabels"}
 
-    def fits(runs: Sequence[Run]) -> list[tuple[str, bool]]:
-        return [(run_name(run), not run.crossing(results.rule).censored) for run in runs]
-
     judged = [
-        fitted(
-            f"Every network fits random labels to {rule_words(results.rule)}",
-            fits([run for run in results.all.runs if run.randomization == "RandomLabels"]),
-            [cell.row.network for cell in noise.values() if not cell.row.runs],
-        ),
-        fitted(
-            f"Every network fits every setting to {rule_words(results.rule)}",
-            fits(results.runs),
-            [f"{len(results.all.missing)} runs"] if results.all.missing else [],
-        ),
+        all_fitted("Every network fits random labels", results.row(randomization="RandomLabels"), results.rule),
+        all_fitted("Every network fits every setting", results.all, results.rule),
     ]
     tests = {name: cell.test for name, cell in true.items() if cell.test}
     if not comparable or len(tests) < 2:
         why = "One network only." if comparable else "On subsets of different size."
         return [*judged, *(Verdict(trend, "cannot tell", why) for trend in (STRONGER, AS_EASILY))]
-    tested = ordered(STRONGER, [(true[name].row.network, test.alone().scaled(100)) for name, test in tests.items()])
-    weakest, strongest = (choose(tests, key=lambda name: tests[name].mean) for choose in (min, max))
-    compared = tested, _as_easily(noise[strongest], noise[weakest])
+    tested = ordered(STRONGER, [(true[name].row.network, test.scaled(100)) for name, test in tests.items()])
+    weakest, strongest = least(tests), least({name: test.scaled(-1) for name, test in tests.items()})
+    compared = tested, _as_easily([noise[name] for name in strongest], [noise[name] for name in weakest])
     return [*judged, *(verdict.from_part(len(tests), len(planned), "networks") for verdict in compared)]
 
 
-def _as_easily(strong: Cell, weak: Cell) -> Verdict:
+def _as_easily(strongest: Sequence[Cell], weakest: Sequence[Cell]) -> Verdict:
+    for kind, cells in (("best", strongest), ("worst", weakest)):
+        if len(cells) > 1:
+            names = " or ".join(cell.row.network for cell in cells)
+            return Verdict(AS_EASILY, "cannot tell", f"Which tests {kind} is open: {names}.")
+    strong, weak = strongest[0], weakest[0]
     times = [cell.epochs for cell in (strong, weak)]
     if times[0] is None or times[1] is None:
         absent = strong if times[0] is None else weak
@@ -174,4 +168,4 @@ def _as_easily(strong: Cell, weak: Cell) -> Verdict:
     longer = times[1].precedes(times[0])
     outcome: Outcome = "cannot tell" if longer is None else "not shown" if longer else "shown"
     detail = f"{strong.row.network} {times[0].short} epochs, {weak.row.network} {times[1].short}."
-    return Verdict(AS_EASILY, outcome, detail)
+    return Verdict(AS_EASILY, outcome, detail, min(time.n for time in times if time))

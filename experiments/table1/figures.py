@@ -111,6 +111,7 @@ def verdicts(results: Results, table_rows: Sequence[TableRow]) -> list[Verdict]:
             f"to {bound:g} % or more {BOUND}",
             fits,
             missing if len(missing) < 7 else [f"{len(missing)} rows"],
+            min((row.train.ours.n for row in table_rows if row.train.ours), default=0),
         ),
         at_chance(
             "Trained on random labels, a network tests at chance",

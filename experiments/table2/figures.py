@@ -151,7 +151,8 @@ def verdicts(results: Results, table_rows: Sequence[TableRow]) -> list[Verdict]:
 
     def fit(trend: str, judged: Sequence[tuple[TableRow, Estimate | None]]) -> Verdict:
         fits = [(row.name, 100 * min(value.values) >= bound) for row, value in judged if value]
-        return fitted(f"{trend} to {least}", fits, [row.name for row, value in judged if not value])
+        missing, n = [row.name for row, value in judged if not value], [value.n for _, value in judged if value]
+        return fitted(f"{trend} to {least}", fits, missing, min(n, default=0))
 
     judged = [
         fit("Random labels are fitted", [(row, value) for row, value in ours if row.labels == "random"]),

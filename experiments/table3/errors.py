@@ -5,13 +5,13 @@ from typing import Any
 
 from experiments.table3.rows import RANDOM, TRUE, Machine, Row, data_name
 from rethink.report.dots import Dot, dots
-from rethink.report.estimates import rule_in_words
+from rethink.report.estimates import Estimate, rule_in_words, sampling_error
 from rethink.report.figures import Chart
 from rethink.report.panels import Panel, Series
 from rethink.report.results import Results
 from rethink.report.style import level_style
 from rethink.report.tables import Cell, Column, Table, comparison_cells, comparison_columns
-from rethink.report.verdicts import Verdict, agreeing, counted, fitted, sampling_error
+from rethink.report.verdicts import Verdict, agreeing, counted, fitted
 
 CLASSES = 10
 _NO_L2 = 1e-7  # where l2 = 0 stands on a logarithmic axis
@@ -168,7 +168,8 @@ def verdicts(results: Results, table_rows: Sequence[Row]) -> list[Verdict]:
     ]
     missing = [analysis.label for analysis in results.missing_analyses if "Regularization" not in analysis.label]
     trend = "Without l2 every kernel machine fits its training set exactly, random labels too"
-    judged = [fitted(trend, fits, missing)]
+    n = min((len(row.machines) for row in table_rows if row.machines), default=0)
+    judged = [fitted(trend, fits, missing, n)]
     if results.full:
         compared = [(row.name, row.comparison(results)) for row in table_rows if row.paper]
         judged.append(agreeing("Test errors agree with the paper's", compared))
@@ -180,26 +181,29 @@ def verdicts(results: Results, table_rows: Sequence[Row]) -> list[Verdict]:
             brings_nothing = brings_less = None
         else:
             without, with_l2 = errors
-            within = sampling_error(without, images)
-            brings_nothing = without - with_l2 <= within
-            brings_less = None if abs(without - with_l2) <= within else with_l2 < without
+            within = sampling_error(without.mean, images)
+            less, more = with_l2.precedes(without, by=within), without.precedes(with_l2, by=within)
+            brings_nothing = None if less is None else not less
+            brings_less = True if less else False if more else None
         if name.startswith("MNIST"):
             mnist.append((name, brings_nothing))
         if name.startswith("CIFAR"):
             cifar.append((name, brings_less))
     if results.full:  # the demo leaves MNIST with l2 out
-        judged.append(counted("On MNIST l2 brings nothing beyond the sampling error of the test set", mnist, "models"))
+        judged.append(
+            counted("On MNIST l2 brings nothing beyond the sampling error of the test set", mnist, "models", n=n)
+        )
     trend = "On CIFAR-10 with the random convolutional network l2 brings less error"
-    return [*judged, counted(trend, cifar, "models")]
+    return [*judged, counted(trend, cifar, "models", n=n)]
 
 
-def _with_and_without(table_rows: Sequence[Row]) -> list[tuple[str, tuple[float, float] | None]]:
+def _with_and_without(table_rows: Sequence[Row]) -> list[tuple[str, tuple[Estimate, Estimate] | None]]:
     """For each machine that was planned with l2, the test errors without and with it."""
-    pairs: list[tuple[str, tuple[float, float] | None]] = []
+    pairs: list[tuple[str, tuple[Estimate, Estimate] | None]] = []
     by_name = {row.name: row for row in reversed(table_rows)}
     for row in table_rows:
         if name := row.without_l2:
             other = by_name.get(name)
             with_l2, without = row.test_error, other and other.test_error
-            pairs.append((name, (without.mean, with_l2.mean) if with_l2 and without else None))
+            pairs.append((name, (without, with_l2) if with_l2 and without else None))
     return pairs

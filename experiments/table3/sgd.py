@@ -102,15 +102,17 @@ def verdicts(problems: Sequence[Problem], missing: Sequence[str]) -> list[Verdic
             degenerate = hessian["rank"] == analysed.options["n"] < analysed.options["d"]
             hessians.append((f"{loss} loss ({name})", degenerate and _difference(analysed, loss) < SAME))
     undecided: list[tuple[str, bool | None]] = [(name, None) for name in missing]
+    n = min((len(problem.analyses) for problem in problems), default=0)
     far = f"a distance over {ELSEWHERE:g} |w*| from it"
     return [
         _arrives(problems, "SGD from zero ends at the minimum-norm interpolant w*", FROM_ZERO, missing),
         _arrives(problems, "SGD from elsewhere ends at the interpolant nearest to its start", FROM_ELSEWHERE, missing),
-        counted(f"Others interpolate too, at {far}: the algorithm decides", [*others, *undecided], "trainings"),
+        counted(f"Others interpolate too, at {far}: the algorithm decides", [*others, *undecided], "trainings", n=n),
         counted(
             "The Hessian is the same at every interpolating solution found, of rank n < d",
             [*hessians, *undecided],
             "cases",
+            n=n,
         ),
     ]
 
@@ -266,7 +268,8 @@ def _difference(analysed: FinishedAnalysis, loss: str) -> float:
 def _arrives(problems: Sequence[Problem], trend: str, algorithm: str, missing: Sequence[str]) -> Verdict:
     """The largest final distance over the seeds of each problem is small."""
     largest = [
-        (problem.name, Estimate.single(max(a.values["curves"][algorithm]["to_limit"][-1] for a in problem.analyses)))
+        (problem.name, Estimate.single(max(ends), seeds=len(ends)))
         for problem in problems
+        if (ends := [analysed.values["curves"][algorithm]["to_limit"][-1] for analysed in problem.analyses])
     ]
     return at_most(f"{trend}, up to {ARRIVED:g} |w*|", largest, ARRIVED, missing)

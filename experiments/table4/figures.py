@@ -74,6 +74,7 @@ def verdicts(table_rows: Sequence[TableRow], tolerance: Tolerance, full: bool) -
             f"to {bound:g} % or more (the paper's lowest less the tolerance)",
             [(name, 100 * min(ours.values) >= bound) for name, ours in expected if ours],
             [name for name, ours in expected if not ours],
+            min((ours.n for _, ours in expected if ours), default=0),
         )
     ]
     if full:

@@ -242,21 +242,25 @@ def verdicts(networks: Sequence[Construction], smallest_of_paper: float, missing
     """The theorem and its corollary hold of every network, in numbers."""
     every = [(name, values) for row in networks for name, values in zip(row.names, row.values, strict=True)]
     shallow = [(name, values) for name, values in every if values["depth"] == 2]
+    n = min((len(row.analyses) for row in networks), default=0)
     judged = [
         fitted(
             "Every network has every label right",
             [(name, v["labels_right"] == 1) for name, v in every if v["labels_right"] is not None],
             missing,
+            n,
         ),
         fitted(
             f"Every output is its target up to rounding, {ROUNDING} eps max |w| (x_n - b_1), real values too",
             [(name, v["largest_error"] <= ROUNDING * v["expected_error"]) for name, v in every],
             missing,
+            n,
         ),
         fitted(
             "Theorem 1 takes exactly 2n + d weights",
             [(name, v["weights"] == 2 * v["n"] + v["d"]) for name, v in shallow],
             missing,
+            n,
         ),
         fitted(
             "Corollary 1: depth k takes no more than 2n + d + 4k weights and a width of n/(k - 1) + 4",
@@ -269,11 +273,13 @@ def verdicts(networks: Sequence[Construction], smallest_of_paper: float, missing
                 if v["depth"] > 2
             ],
             missing,
+            n,
         ),
     ]
     whole = [float(v["weights"]) for _, v in shallow if v["n"] == PAPER_N]
-    ours = Estimate.single(max(whole)) if whole else None
-    named = [("Theorem 1", ours), ("the smallest of the paper", Estimate.single(smallest_of_paper))]
+    ours = Estimate.single(max(whole), seeds=len(whole)) if whole else None
+    papers = Estimate.single(smallest_of_paper, seeds=len(whole))  # a count: of no seed
+    named = [("Theorem 1", ours), ("the smallest of the paper", papers)]
     return [*judged, ordered(f"For {PAPER_N:,} images it takes fewer weights than the paper's networks have", named)]
 
 
@@ -287,7 +293,7 @@ def economical(sgd: Sequence[Trained], d: int | None) -> Verdict:
             settled = smallest.smaller_failed or not more if smallest.fits else more
             answers.append((f"n = {row.n:,}, seed {seed}", more if settled else None))
     trend = "The smallest network that SGD fits to n random labels, of those tried, has more than 2n + d weights"
-    return counted(trend, answers, "cases")
+    return counted(trend, answers, "cases", n=min((len(row.by_seed) for row in sgd), default=0))
 
 
 def notes(networks: Sequence[Construction]) -> list[str]:

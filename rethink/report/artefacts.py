@@ -73,10 +73,10 @@ def write(artefact: Artefact, results: Results, folder: Path) -> None:
         table.save(folder)
     write_text(folder / "README.md", _summary(artefact), durable=False)
     if results.planned:
-        write_text(folder / "runs.csv", runs_table(results.runs).to_csv(), durable=False)
+        write_text(folder / "runs.csv", runs_table(results.finished).to_csv(), durable=False)
     if results.planned_analyses:
         write_text(folder / "analyses.csv", analyses_table(results.analyses).to_csv(), durable=False)
-    text = json.dumps(provenance(results.runs, results.analyses), indent=2, sort_keys=True) + "\n"
+    text = json.dumps(provenance(results.finished, results.analyses), indent=2, sort_keys=True) + "\n"
     write_text(folder / "provenance.json", text, durable=False)
 
 

@@ -8,7 +8,7 @@ seed, with the 95 % interval of its mean.
 import math
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, Self
 
 from rethink.errors import UserError
@@ -28,6 +28,8 @@ class Estimate:
     censored: bool = False
     half: float | None = None
     """Half the 95 % interval of the mean, in the place of that of the values."""
+    seeds: int | None = None
+    """On how many seeds it rests, where that is not the number of its values: it was worked out from several."""
 
     @classmethod
     def of(cls, values: Sequence[float | None], censored: bool = False) -> Self | None:
@@ -36,9 +38,9 @@ class Estimate:
         return cls(measured, censored) if measured else None
 
     @classmethod
-    def single(cls, value: float, censored: bool = False, half: float | None = None) -> Self:
+    def single(cls, value: float, censored: bool = False, half: float | None = None, seeds: int | None = None) -> Self:
         """Of one value."""
-        return cls((value,), censored, half)
+        return cls((value,), censored, half, seeds)
 
     @classmethod
     def paired(cls, of: Mapping[int, float], over: Mapping[int, float]) -> Self | None:
@@ -47,7 +49,7 @@ class Estimate:
 
     @property
     def n(self) -> int:
-        return len(self.values)
+        return len(self.values) if self.seeds is None else self.seeds
 
     @property
     def mean(self) -> float:
@@ -56,19 +58,41 @@ class Estimate:
     @property
     def sd(self) -> float | None:
         """Sample standard deviation; None for one seed."""
-        return statistics.stdev(self.values) if self.n > 1 else None
+        return statistics.stdev(self.values) if len(self.values) > 1 else None
 
     @property
     def interval(self) -> float | None:
         """Half the width of the 95 % interval of the mean, by Student's t; None for one seed."""
         if self.half is not None or self.sd is None:
             return self.half
-        return _T[min(self.n - 1, len(_T)) - 1] * self.sd / math.sqrt(self.n)
+        n = len(self.values)
+        return _T[min(n - 1, len(_T)) - 1] * self.sd / math.sqrt(n)
+
+    @property
+    def low(self) -> float:
+        """The lower end of the interval; the mean, where there is none."""
+        return self.mean - (self.interval or 0.0)
+
+    @property
+    def high(self) -> float:
+        """The upper end."""
+        return self.mean + (self.interval or 0.0)
 
     def scaled(self, factor: float) -> "Estimate":
         """In another unit: 100 for per cent."""
         half = None if self.half is None else factor * self.half
-        return Estimate(tuple(factor * value for value in self.values), self.censored, half)
+        return Estimate(tuple(factor * value for value in self.values), self.censored, half, self.seeds)
+
+    def minus(self, paper: float) -> "Estimate":
+        """By how much it exceeds a number of the paper; rounded: without the noise of binary fractions, for the CSV."""
+        return replace(self, values=tuple(round(value - paper, 9) for value in self.values))
+
+    def over(self, other: "Estimate") -> "Estimate":
+        """The ratio of two positive quantities; its interval is that of the largest ratio, on both sides."""
+        ratio, half = self.mean / other.mean, None
+        if self.interval is not None or other.interval is not None:
+            half = self.high / other.low - ratio if other.low > 0 else math.inf
+        return Estimate.single(ratio, self.censored, half, min(self.n, other.n))
 
     def format(self, spec: str, interval: bool = False) -> str:
         """As `99.20 ± 0.04`, with `> ` before a lower bound; after ± the s.d., or half the 95 % interval."""
@@ -93,8 +117,9 @@ class Estimate:
 
     @property
     def short(self) -> str:
-        """Its mean, for the detail of a verdict."""
-        return self.alone().format(".3g")
+        """Its mean, for the detail of a verdict, and in brackets the 95 % interval of that."""
+        text = self.alone().format(".3g")
+        return text if self.interval is None else f"{text} [{self.low:.3g}, {self.high:.3g}]"
 
     def __str__(self) -> str:
         return self.format(".3g")
@@ -128,6 +153,45 @@ class Tolerance:
 
     def __str__(self) -> str:
         return f"{100 * self.value:g} %" if self.relative else f"{self.value:g}"
+
+
+def marked(verdict: str, n: int | None) -> str:
+    """A verdict as it is printed: one that rests on one seed has no interval, and says so."""
+    return f"{verdict}, n = 1" if n == 1 else verdict
+
+
+def least(quantities: Mapping[str, Estimate]) -> list[str]:
+    """The name of the least quantity, and of every other whose 95 % interval meets its."""
+    if not quantities:
+        return []
+    first = min(quantities.values(), key=lambda quantity: quantity.mean)
+    return [name for name, quantity in quantities.items() if quantity is first or not first.precedes(quantity)]
+
+
+NEAREST_RULE = (
+    "Nearest: the least distance of the mean from the paper's number; where the 95 % interval of another (Student's t, "
+    "n seeds) meets its own, both are named. One seed has no interval, and is marked n = 1. The paper's numbers are "
+    "n = 1."
+)
+
+
+def nearest(ours: Mapping[str, Estimate], paper: float) -> str:
+    """In words, by `NEAREST_RULE`, which of several quantities comes nearest to the paper's number."""
+    return least_in_words(
+        {name: Estimate.single(abs(o.mean - paper), half=o.interval, seeds=o.n) for name, o in ours.items()}
+    )
+
+
+def least_in_words(quantities: Mapping[str, Estimate]) -> str:
+    """The names of `least`; where that is all of them, that there is none."""
+    names = least(quantities)
+    named = "none (their intervals meet)" if len(names) == len(quantities) > 1 else " and ".join(names)
+    return marked(named, min((quantity.n for quantity in quantities.values()), default=0))
+
+
+def sampling_error(error: float, examples: int) -> float:
+    """Two standard deviations of the difference of two test errors near `error`, each on so many images."""
+    return 2 * math.sqrt(2 * error * (1 - error) / examples)
 
 
 def rule_in_words(allowed: object) -> str:
@@ -180,8 +244,7 @@ class Comparison:
         """Ours minus the paper's, seed by seed."""
         if self.ours is None or self.paper is None or self.tolerance is None:
             return None
-        paper = self.paper  # rounded: without the noise of binary fractions, for the CSV
-        return Estimate(tuple(round(value - paper, 9) for value in self.ours.values), self.ours.censored)
+        return self.ours.minus(self.paper)
 
     @property
     def verdict(self) -> Literal["inside", "outside", "cannot tell", "not run", "not judged", ""]:
@@ -214,5 +277,4 @@ class Comparison:
     @property
     def judgement(self) -> str:
         """The verdict for a table, with a mark where it rests on one seed."""
-        judged = self.verdict in ("inside", "outside") and self.seeds.n == 1
-        return f"{self.verdict}, n = 1" if judged else self.verdict
+        return marked(self.verdict, self.seeds.n) if self.verdict in ("inside", "outside") else self.verdict

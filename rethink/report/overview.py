@@ -31,12 +31,15 @@ def overview(title: str, made: Sequence[tuple[Artefact, Results]], absent: Seque
         absent: Of experiments without any run; they are listed with the commands that make them.
     """
     all_results = [*(results for _, results in made), *absent]
-    runs = {run.run_id: run for _, results in made for run in results.runs}
+    runs = {run.run_id: run for _, results in made for run in results.finished}
     analyses = {analysis.analysis_id: analysis for _, results in made for analysis in results.analyses}
     first = next((artefact for artefact, _ in made if artefact.name == artefacts.DEMO), None) if len(made) > 1 else None
     sections = []
     for artefact, results in made:
-        done, planned = len(results.runs) + len(results.analyses), len(results.planned) + len(results.planned_analyses)
+        done, planned = (
+            len(results.finished) + len(results.analyses),
+            len(results.planned) + len(results.planned_analyses),
+        )
         if artefact is not first:
             # What is mostly not run is folded away, unless it is all there is.
             sections.append(replace(artefact, folded=2 * done < planned and len(made) > 1))

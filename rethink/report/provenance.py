@@ -3,11 +3,14 @@
 from collections.abc import Sequence
 from typing import Any
 
+from rethink.report.rows import grouped
+from rethink.report.wording import setting_name
 from rethink.runs.analysis import FinishedAnalysis
 from rethink.runs.run import Run
 
 # What should be one and the same among runs that are compared, and what a reader calls it.
 _ALIKE = {"precision": "precisions", "engine": "engines"}
+_NAMED = 3  # of the groups of a note, so many at most
 
 
 def provenance(runs: Sequence[Run], analyses: Sequence[FinishedAnalysis] = ()) -> dict[str, Any]:
@@ -54,12 +57,25 @@ def summary(runs: Sequence[Run], analyses: Sequence[FinishedAnalysis] = ()) -> l
 
 
 def mixtures(runs: Sequence[Run]) -> list[str]:
-    """A note for each thing that differs among these runs and can change a result."""
-    return [
-        f"These runs mix {plural}: {', '.join(values)}."
-        for key, plural in _ALIKE.items()
-        if len(values := _distinct(runs, key)) > 1
-    ]
+    """A note for each thing that differs among these runs and can change a result; where, if it is between settings."""
+    notes = []
+    for key, plural in _ALIKE.items():
+        groups: dict[tuple[str, ...], list[str]] = {}  # by their values, the settings
+        for setting, alike in grouped(runs, lambda run: run.setting.without_seed).items():
+            groups.setdefault(tuple(_distinct(alike, key)), []).append(setting_name(setting))
+        if len(values := _distinct(runs, key)) > 1:
+            notes.append(f"These runs mix {plural}: {', '.join(values)}.")
+        if len(groups) > 1:
+            parts = [f"{' and '.join(of) or 'unknown'}: {_first(names)}" for of, names in groups.items()]
+            notes[-1] += f" Setting and {key} differ together, so what differs between these may be of either: "
+            notes[-1] += "; ".join(parts) + "."
+    return notes
+
+
+def _first(names: Sequence[str]) -> str:
+    """The first few of them, and how many more."""
+    more = len(names) - _NAMED
+    return " | ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _distinct(runs: Sequence[Run | FinishedAnalysis], key: str) -> list[str]:

@@ -9,9 +9,9 @@ from tempfile import TemporaryDirectory
 from rethink.errors import UserError
 from rethink.files import read_text, write_bytes, write_text
 from rethink.report import artefacts
-from rethink.report.results import Results
+from rethink.report.results import Results, gathered
 from rethink.runs.analysis import analyses_folder
-from rethink.runs.published import copy_record, write_sums
+from rethink.runs.published import copy_record, find_records, write_sums
 from rethink.sweep.experiment import EXPERIMENTS, RECORDS
 
 _LARGEST = 400_000  # bytes: what is kept in a repository is small
@@ -24,11 +24,20 @@ def publish(results: Results, force: bool = False) -> Iterator[str]:
     Args:
         results: Of an experiment at full scale.
         force: Also where runs that were published are not here.
+
+    Raises:
+        UserError: The page prints numbers of another experiment whose records are not published.
     """
-    name = results.experiment.name
+    folder = EXPERIMENTS / results.experiment.name / "results"
+    with gathered() as others:
+        artefact = artefacts.make(results)
+    if first := [other.experiment.name for other in others if not other.ids - results.ids <= _recorded()]:
+        raise UserError(
+            f"{folder}: it prints numbers of {', '.join(first)} whose records are not published, so nobody could check "
+            f"them. Nothing was written. First: rethink publish {' '.join(first)}"
+        )
     records = list(_keep_records(results))
     write_sums(RECORDS)
-    folder = EXPERIMENTS / name / "results"
     if (absent := _absent(folder, results)) and not force:
         yield (
             f"{folder}: left alone, for {len(absent)} of its runs and analyses are not here. `rethink restore` "
@@ -39,12 +48,10 @@ def publish(results: Results, force: bool = False) -> Iterator[str]:
     if lost := unrecorded(folder):
         yield f"{folder}: replaced by what has records. Of {len(lost)} runs and analyses in it there are none."
     with TemporaryDirectory() as made:
-        artefacts.write(artefacts.make(results), results, Path(made))
+        artefacts.write(artefact, results, Path(made))
         _replace(folder, [path for path in sorted(Path(made).iterdir()) if path.suffix != ".png"])
     if Path("README.md").is_file():
         write_text(Path("README.md"), quoting(read_text(Path("README.md"))))
-    if lost := unrecorded(folder):
-        raise UserError(f"{folder}: no record in {RECORDS} for {', '.join(sorted(lost))}. It cannot be published.")
     for path in _too_large([folder, *records]):
         yield f"{path} has {path.stat().st_size:,} bytes, which is much for a repository"
     yield f"{folder}: {' and '.join(results.counts())}"
@@ -62,7 +69,7 @@ def quoting(page: str) -> str:
 
 def _keep_records(results: Results) -> Iterator[Path]:
     """Copies the record of each run and analysis; where to."""
-    for run in results.runs:
+    for run in results.finished:
         yield copy_record(run.path, RECORDS / run.run_id)
     for analysis in results.analyses:
         yield copy_record(analysis.path, analyses_folder(RECORDS) / analysis.analysis_id)
@@ -70,18 +77,18 @@ def _keep_records(results: Results) -> Iterator[Path]:
 
 def unrecorded(folder: Path) -> set[str]:
     """The runs and analyses in published results whose records are not published: nobody can check these numbers."""
-    return {name for name in _published(folder) if not any((path / name).is_dir() for path in _records())}
+    return _published(folder) - _recorded()
 
 
 def _absent(folder: Path, results: Results) -> set[str]:
     """What stands in the published results with a record, still belongs to the experiment, and is not here."""
     planned = {job.id for job in (*results.planned, *results.planned_analyses)}
-    here = {run.run_id for run in results.runs} | {analysis.analysis_id for analysis in results.analyses}
-    return (_published(folder) & planned) - unrecorded(folder) - here
+    return (_published(folder) & planned) - unrecorded(folder) - results.ids
 
 
-def _records() -> tuple[Path, Path]:
-    return RECORDS, analyses_folder(RECORDS)
+def _recorded() -> set[str]:
+    """The runs and analyses whose records are published."""
+    return {path.name for path in find_records(RECORDS)}
 
 
 def _published(folder: Path) -> set[str]:

@@ -1,7 +1,6 @@
 """The five settings of Figure 1a: true labels and the four randomizations that leave nothing of the signal."""
 
 from rethink.report.style import RANDOMIZATIONS, randomization_style
-from rethink.runs.run import Run
 
 # In the order in which the paper's runs fit.
 FIVE = tuple(name for name in RANDOMIZATIONS if name not in ("PartiallyCorruptedLabels", "RandomSigns"))
@@ -16,8 +15,3 @@ TEST_SETS = (
 def generalization_metric(randomization: str) -> str:
     """The test accuracy that says whether a network generalizes in this setting."""
     return "test_randomized/accuracy" if randomization == "ShuffledPixels" else "test/accuracy"
-
-
-def run_name(run: Run) -> str:
-    """A run among others of the same network: `random labels, seed 0`."""
-    return f"{LABELS.get(run.randomization, run.randomization)}, seed {run.seed}"

@@ -1,8 +1,9 @@
 """What there is of an experiment: its finished runs and analyses, the rows of its figures, and what is missing."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +19,7 @@ from rethink.report.provenance import mixtures
 from rethink.report.rows import Row
 from rethink.report.tables import Table
 from rethink.report.verdicts import Verdict
-from rethink.report.wording import run_name, setting_name
+from rethink.report.wording import setting_name
 from rethink.runs.analysis import FinishedAnalysis
 from rethink.runs.reading import Columns, read_columns
 from rethink.runs.run import Run
@@ -36,7 +37,8 @@ class Results:
 
     experiment: Experiment
     planned: tuple[PlannedRun, ...]
-    runs: tuple[Run, ...]
+    finished: tuple[Run, ...]
+    """All that have a record, also those that diverged: to keep, and not to measure."""
     problems: tuple[str, ...] = ()
     """A line for each record that cannot be read or whose code has changed, and for what cannot be a run."""
     rule: str = FIT
@@ -68,7 +70,7 @@ class Results:
             for record in records
             if (code := record.changed_code)
         ]
-        return cls(
+        there = cls(
             experiment,
             planned.runs,
             tuple(runs),
@@ -79,11 +81,24 @@ class Results:
             damaged,
             _histories(planned.runs) if under_way else {},
         )
+        if (gathered := _gathered.get()) is not None:
+            gathered.append(there)
+        return there
+
+    @property
+    def ids(self) -> set[str]:
+        """Of every run and analysis that has a record."""
+        return {run.run_id for run in self.finished} | {analysis.analysis_id for analysis in self.analyses}
+
+    @property
+    def runs(self) -> tuple[Run, ...]:
+        """Those that went to their end. What is measured is taken from these."""
+        return self.all.runs
 
     @property
     def empty(self) -> bool:
         """Whether nothing of it has been done."""
-        return not self.runs and not self.analyses and not self.under_way
+        return not self.finished and not self.analyses and not self.under_way
 
     @cached_property
     def settings(self) -> tuple[Setting, ...]:
@@ -118,7 +133,7 @@ class Results:
     def row(self, **setting: Any) -> Row:
         """The runs with these values of `Setting`, planned and finished."""
         planned = tuple(run for run in self.planned if run.setting.matches(**setting))
-        finished = tuple(run for run in self.runs if run.setting.matches(**setting))
+        finished = tuple(run for run in self.finished if run.setting.matches(**setting))
         going = tuple(self.under_way[run.id] for run in planned if run.id in self.under_way)
         return Row(setting, planned, finished, going)
 
@@ -128,12 +143,17 @@ class Results:
         return self.row()
 
     def run(self, run_id: str) -> Run | None:
-        """A finished run by its run_id."""
+        """A run that went to its end by its run_id."""
         return next((run for run in self.runs if run.run_id == run_id), None)
 
     def analysed(self, name: str, **options: Any) -> list[FinishedAnalysis]:
-        """The finished analyses of a class with these values of options, one per seed where the rest is fixed."""
-        return [analysis for analysis in self.analyses if analysis.name == name and analysis.matches(**options)]
+        """The finished analyses of a class with these values of options, one per seed where the rest is fixed.
+
+        What was computed from a run that diverged is no measurement either.
+        """
+        lost = {run.run_id for run in self.finished} - {run.run_id for run in self.runs}
+        of_class = [analysis for analysis in self.analyses if analysis.name == name and analysis.matches(**options)]
+        return [analysis for analysis in of_class if not lost.intersection(analysis.runs)]
 
     @property
     def missing_analyses(self) -> list[PlannedAnalysis]:
@@ -185,20 +205,20 @@ class Results:
         return [*self._unmeasured(), *self._few_seeds(), *([] if whole else [part]), *self.problems]
 
     def _unmeasured(self) -> list[str]:
-        lost = [f"{run.outcome}: {run_name(run)}" for run in self.runs if run not in self.all.runs]
-        return [f"Without a measurement, counted beside n and averaged nowhere: {'; '.join(lost)}."] if lost else []
+        lost = "; ".join(self.all.lost)
+        return [f"Without a measurement, counted beside n and averaged nowhere: {lost}."] if lost else []
 
     def _few_seeds(self) -> list[str]:
         """What rests on half of its planned seeds or less."""
         planned = Counter(setting.without_seed for setting in self.settings)
-        done = Counter(run.setting.without_seed for run in self.all.runs)
+        done = Counter(run.setting.without_seed for run in self.runs)
         few = [setting for setting, number in done.items() if 2 * number <= planned[setting]]
         resting = f"{len(few)} of the {len(done)} settings that have runs rest on half of their planned seeds or less."
         return [resting] if few else []
 
     def counts(self) -> list[str]:
         """How much of it is done: `3 of 5 runs`, `1 of 2 analyses`."""
-        parts = ((self.runs, self.planned, "runs"), (self.analyses, self.planned_analyses, "analyses"))
+        parts = ((self.finished, self.planned, "runs"), (self.analyses, self.planned_analyses, "analyses"))
         return [f"{len(there)} of {len(planned)} {what}" for there, planned, what in parts if planned]
 
     def _with_command(self, table: Table) -> Table:
@@ -206,6 +226,20 @@ class Results:
         if not any("not run" in row for row in table.rows):
             return table
         return replace(table, notes=[*table.notes, f"not run: {self.experiment.command} makes it."])
+
+
+_gathered: ContextVar[list[Results] | None] = ContextVar("gathered", default=None)
+
+
+@contextmanager
+def gathered() -> Iterator[list[Results]]:
+    """Gathers all results that are loaded meanwhile: a page may print more than those of its own experiment."""
+    results: list[Results] = []
+    token = _gathered.set(results)
+    try:
+        yield results
+    finally:
+        _gathered.reset(token)
 
 
 _Record = TypeVar("_Record")

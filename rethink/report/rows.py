@@ -3,6 +3,7 @@
 Rows are computed once. Charts, tables and verdicts are functions of them.
 """
 
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,7 +12,7 @@ from typing import Any, TypeVar
 from rethink.models.names import label
 from rethink.report.estimates import Comparison, Estimate, Seeds, Tolerance
 from rethink.report.style import Style, architecture_style
-from rethink.report.wording import setting_name
+from rethink.report.wording import run_name, setting_name
 from rethink.runs.reading import Columns
 from rethink.runs.run import Crossing, Run
 from rethink.runs.setting import of_one_setting
@@ -47,6 +48,23 @@ class Row:
     def seeds(self) -> Seeds:
         """How many runs went to their end, and how the others ended: no number is taken from these."""
         return Seeds(len(self.runs), tuple(run.outcome for run in self.finished if run.outcome not in MEASURED))
+
+    @property
+    def lost(self) -> list[str]:
+        """The runs that did not go to their end, by name and how they ended: they are no measurement."""
+        return [f"{run.outcome}: {run_name(run)}" for run in self.finished if run.outcome not in MEASURED]
+
+    @property
+    def absent(self) -> list[str]:
+        """What a claim on all of these runs lacks: the settings without a seed that went to its end, and `lost`."""
+        there = {run.setting.without_seed for run in self.finished}
+        planned = dict.fromkeys(run.setting.without_seed for run in self.planned)
+        return [*(setting_name(setting) for setting in planned if setting not in there), *self.lost]
+
+    @property
+    def fewest(self) -> int:
+        """How many seeds a claim on all of these runs rests on."""
+        return fewest(self.runs)
 
     @property
     def missing(self) -> list[PlannedRun]:
@@ -153,6 +171,11 @@ class Row:
         if percent:
             paper, tolerance = paper and round(paper / 100, 9), tolerance and tolerance.scaled(0.01)
         return Comparison(ours, paper, tolerance, lost=self.seeds.lost)
+
+
+def fewest(runs: Iterable[Run]) -> int:
+    """The seeds of that setting among the runs which has the fewest."""
+    return min(Counter(run.setting.without_seed for run in runs).values(), default=0)
 
 
 def grouped(items: Iterable[Item], key: Callable[[Item], Key]) -> dict[Key, list[Item]]:

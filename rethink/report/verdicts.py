@@ -1,18 +1,23 @@
 """Does a set of runs show a trend of the paper? Judged from the numbers, and said in one plain line.
 
 A time to fit that is censored counts as "more than": such a comparison may be beyond telling, and then the
-verdict says so.
+verdict says so. A verdict rests on as many seeds as the one of its numbers that has the fewest. Where that is one, it
+is marked n = 1 and counted apart.
 """
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal
 
-from rethink.report.estimates import Comparison, Estimate
+from rethink.report.estimates import Comparison, Estimate, marked
+from rethink.report.rows import Row
+from rethink.report.wording import rule_words, run_name
 
 Outcome = Literal["shown", "partly shown", "not shown", "cannot tell"]
+_LISTED = 4  # names that a detail has at most
 
 
 @dataclass(frozen=True)
@@ -22,34 +27,51 @@ class Verdict:
     trend: str
     outcome: Outcome
     detail: str
+    n: int | None = 1
+    """On how many seeds it rests; None where nothing is drawn."""
+
+    @property
+    def judgement(self) -> str:
+        """The outcome, with a mark where it rests on one seed."""
+        return self.outcome if self.outcome == "cannot tell" else marked(self.outcome, self.n)
 
     def __str__(self) -> str:
-        return f"{self.outcome.capitalize()}: {self.trend}. {self.detail}"
+        return f"{self.judgement.capitalize()}: {self.trend}. {self.detail}"
 
     def from_part(self, there: int, planned: int, of: str) -> "Verdict":
-        """The same, judged from a part of what was planned: at most partly shown, and from half or less open.
+        """The same, judged from a part of the settings planned: at most partly shown, and from half or less open.
 
-        What is not shown stays so, as the rest cannot take a counterexample back.
+        Seeds that are missing are no such part: `n` has them. What is not shown stays so, as the rest cannot take a
+        counterexample back.
         """
         if there >= planned:
             return self
         outcome: Outcome = self.outcome if self.outcome == "not shown" or 2 * there > planned else "cannot tell"
         outcome = "partly shown" if outcome == "shown" else outcome
-        return Verdict(self.trend, outcome, f"{self.detail} Missing: {planned - there} of {planned} {of}.")
+        return replace(self, outcome=outcome, detail=f"{self.detail} Missing: {planned - there} of {planned} {of}.")
 
 
 Named = tuple[str, Estimate | None]  # None: no run
 
 
-def fitted(trend: str, runs: Sequence[tuple[str, bool]], missing: Sequence[str] = ()) -> Verdict:
-    """Every run fits its training set."""
+def all_fitted(trend: str, row: Row, rule: str) -> Verdict:
+    """Every run of a row, of one setting or of many, passes a convergence rule: `trend`, `to 99 % ...`.
+
+    One that diverged has not, whenever it did: it is missing.
+    """
+    runs = [(run_name(run), not run.crossing(rule).censored) for run in row.runs]
+    return fitted(f"{trend} to {rule_words(rule)}", runs, row.absent, row.fewest)
+
+
+def fitted(trend: str, runs: Sequence[tuple[str, bool]], missing: Sequence[str] = (), n: int | None = 1) -> Verdict:
+    """Every run fits its training set; of n seeds."""
     failed = [name for name, fits in runs if not fits]
     detail = f"{len(runs) - len(failed)} of {len(runs)} do" + (f"; not {_listed(failed)}" if failed else "")
     detail += f". Missing: {_listed(missing)}." if missing else "."
     outcome: Outcome = "not shown" if failed else "cannot tell" if missing or not runs else "shown"
     if failed and len(failed) * 2 < len(runs):
         outcome = "partly shown"
-    return Verdict(trend, outcome, detail)
+    return Verdict(trend, outcome, detail, n)
 
 
 def ordered(trend: str, quantities: Sequence[Named]) -> Verdict:
@@ -66,8 +88,8 @@ def ordered(trend: str, quantities: Sequence[Named]) -> Verdict:
     here = sorted(there, key=lambda pair: (pair[1].mean, pair[1].censored))
     chain = f"{here[0][0]} ({here[0][1].short})"
     for (_, before), (name, quantity) in pairwise(here):
-        chain += f" {'<' if before.alone().precedes(quantity.alone()) else '='} {name} ({quantity.short})"
-    return Verdict(trend, outcome, f"Here: {chain}.")
+        chain += f" {'<' if before.precedes(quantity) else '='} {name} ({quantity.short})"
+    return Verdict(trend, outcome, f"Here: {chain}.{_brackets(there)}", _fewest(there))
 
 
 def rising(
@@ -96,14 +118,24 @@ def rising(
         detail += f"; falls from p = {', '.join(falls)}"
     if absent:
         detail += f"; missing: {_listed(absent)}"
+    detail += f".{_brackets(there)}"
     if rises is None:
-        return Verdict(trend, "cannot tell", detail + ".")
+        return Verdict(trend, "cannot tell", detail)
     outcome: Outcome = "not shown" if not rises else "partly shown" if falls or absent else "shown"
-    return Verdict(trend, outcome, detail + ".")
+    return Verdict(trend, outcome, detail, _fewest(there))
+
+
+def exceeds(trend: str, difference: Estimate | None, detail: str = "") -> Verdict:
+    """A difference, paired by seed, is above zero: open where its interval reaches across."""
+    if difference is None:
+        return Verdict(trend, "cannot tell", "No seed has both.")
+    answer = Estimate.single(0.0).precedes(difference)
+    outcome: Outcome = "cannot tell" if answer is None else "shown" if answer else "not shown"
+    return Verdict(trend, outcome, detail, difference.n)
 
 
 def at_most(trend: str, quantities: Sequence[Named], bound: float, missing: Sequence[str] = ()) -> Verdict:
-    """No quantity exceeds the bound.
+    """No quantity exceeds the bound. Those that come nearest to it are named.
 
     One that is missing, or censored and under it, or whose interval reaches across, leaves the question open.
     """
@@ -111,18 +143,28 @@ def at_most(trend: str, quantities: Sequence[Named], bound: float, missing: Sequ
     there = [(name, quantity) for name, quantity in quantities if quantity is not None]
     if not there:
         return Verdict(trend, "cannot tell", "No such run.")
-    detail = "Here: " + ", ".join(f"{quantity.short} ({name})" for name, quantity in there) + "."
+    # One that is censored may be the largest, whatever its mean.
+    highest = sorted(there, key=lambda pair: (not pair[1].censored, -pair[1].high)) if len(there) > _LISTED else there
+    detail = f"Here: {_listed([f'{quantity.short} ({name})' for name, quantity in highest])}.{_brackets(there)}"
     detail += f" Missing: {_listed(absent)}." if absent else ""
-    if any(quantity.mean - (quantity.interval or 0.0) > bound for _, quantity in there):
-        return Verdict(trend, "not shown", detail)
-    open_ = absent or any(
-        quantity.censored or quantity.mean + (quantity.interval or 0.0) > bound for _, quantity in there
-    )
-    return Verdict(trend, "cannot tell" if open_ else "shown", detail)
+    if any(quantity.low > bound for _, quantity in there):
+        return Verdict(trend, "not shown", detail, _fewest(there))
+    open_ = absent or any(quantity.censored or quantity.high > bound for _, quantity in there)
+    return Verdict(trend, "cannot tell" if open_ else "shown", detail, _fewest(there))
 
 
-def counted(trend: str, answers: Sequence[tuple[str, bool | None]], of: str = "runs", more: str = "") -> Verdict:
-    """Yes or no in each of several runs or seeds: shown if in all, partly if in more than half; None: it is open."""
+def counted(
+    trend: str, answers: Sequence[tuple[str, bool | None]], of: str = "runs", more: str = "", n: int | None = 1
+) -> Verdict:
+    """Yes or no in each of several runs or seeds: shown if in all, partly if in more than half; None: it is open.
+
+    Args:
+        trend: What is judged.
+        answers: By what they are of.
+        of: What there is an answer for each of. Of `seeds` the verdict rests on those that are not open.
+        more: For the end of its detail.
+        n: Of anything else, how many seeds an answer rests on.
+    """
     yes = [name for name, answer in answers if answer]
     no = [name for name, answer in answers if answer is False]
     undecided = [name for name, answer in answers if answer is None]
@@ -134,7 +176,7 @@ def counted(trend: str, answers: Sequence[tuple[str, bool | None]], of: str = "r
     if not answers or (undecided and not no):
         return Verdict(trend, "cannot tell", detail if answers else f"No such {of}.")
     partly: Outcome = "partly shown" if 2 * len(yes) > len(answers) else "not shown"
-    return Verdict(trend, partly if no else "shown", detail)
+    return Verdict(trend, partly if no else "shown", detail, len(yes) + len(no) if of == "seeds" else n)
 
 
 def ordered_by_seed(trend: str, order: Sequence[str], by_seed: Mapping[int, Mapping[str, Estimate]]) -> Verdict:
@@ -173,18 +215,23 @@ def in_order(quantities: Sequence[Estimate]) -> bool | None:
 
 
 def summary(verdicts: Sequence[Verdict]) -> str:
-    """In a sentence, whether a claim is borne out by the trends that were judged."""
-    outcomes = [verdict.outcome for verdict in verdicts]
+    """In a sentence, whether a claim is borne out by the trends judged; those of one seed are counted apart."""
+    outcomes = [verdict.judgement for verdict in verdicts]
     if all(outcome == "cannot tell" for outcome in outcomes):
         return "There are too few runs to tell whether that bears the claim out."
     if all(outcome == "shown" for outcome in outcomes):
         which = "it judged below is" if len(verdicts) == 1 else f"all {len(verdicts)} trends judged below are"
         return f"That bears the claim out: {which} shown."
-    shown = outcomes.count("shown")
-    text = f"Of the {len(verdicts)} trends judged below {shown or 'none'} {'are' if shown > 1 else 'is'} shown"
-    for outcome, words in (("partly shown", "partly"), ("not shown", "not"), ("cannot tell", "cannot be told yet")):
-        text += f", {outcomes.count(outcome)} {words}" if outcome in outcomes else ""
-    return text + "."
+    words = {"shown": "shown", "partly shown": "partly", "not shown": "not", "cannot tell": "cannot be told yet"}
+    counts = Counter(outcomes)
+    parts = []
+    for outcome, plain in words.items():
+        for judged, more in ((outcome, ""), (marked(outcome, 1), " by one seed (n = 1)")):
+            if counts[judged]:
+                verb = ("is " if counts[judged] == 1 else "are ") if outcome == "shown" else ""
+                parts.append(f"{counts[judged]} {verb}{plain}{more}")
+    none = [] if any("shown" in part for part in parts) else ["none is shown"]
+    return f"Of the {len(verdicts)} trends judged below {', '.join([*none, *parts])}."
 
 
 def agreeing(
@@ -209,9 +256,10 @@ def agreeing(
     detail += f"; outside: {_listed(outside)}" if outside else ""
     detail += f"; cannot tell: {_listed(open_)}" if open_ else ""
     detail += f". Not run: {not_run}." if (not_run := verdicts.count("not run")) else "."
+    n = min((c.seeds.n for _, c in comparisons if c.verdict in ("inside", "outside")), default=0)
     if not outside:
-        return Verdict(trend, "shown" if judged and not (not_run or open_) else "cannot tell", detail)
-    return Verdict(trend, "partly shown" if len(outside) * 2 < len(verdicts) - not_run else "not shown", detail)
+        return Verdict(trend, "shown" if judged and not (not_run or open_) else "cannot tell", detail, n)
+    return Verdict(trend, "partly shown" if len(outside) * 2 < len(verdicts) - not_run else "not shown", detail, n)
 
 
 def at_chance(
@@ -228,7 +276,16 @@ def at_chance(
     outcome: Outcome = "not shown" if outside else "cannot tell" if missing else "shown"
     numbers = ", ".join(f"{_range(accuracy)} % ({name})" for name, accuracy in accuracies)
     expected = f"guessing on {examples:,} test images gives {100 * chance:.0f} ± {100 * band:.1f} % (3 s.d.)"
-    return Verdict(trend, outcome, f"{numbers}; {expected}." + (f" Missing: {_listed(missing)}." if missing else ""))
+    detail = f"{numbers}; {expected}." + (f" Missing: {_listed(missing)}." if missing else "")
+    return Verdict(trend, outcome, detail, _fewest(accuracies))
+
+
+def _fewest(quantities: Sequence[tuple[object, Estimate]]) -> int:
+    return min(quantity.n for _, quantity in quantities)
+
+
+def _brackets(quantities: Sequence[tuple[object, Estimate]]) -> str:
+    return " In brackets the 95 % interval of the mean." if any(q.interval for _, q in quantities) else ""
 
 
 def _range(accuracy: Estimate) -> str:
@@ -236,13 +293,8 @@ def _range(accuracy: Estimate) -> str:
     return " to ".join(dict.fromkeys(f"{100 * end:.1f}" for end in (min(accuracy.values), max(accuracy.values))))
 
 
-def sampling_error(error: float, examples: int) -> float:
-    """Two standard deviations of the difference of two test errors near `error`, each on so many images."""
-    return 2 * math.sqrt(2 * error * (1 - error) / examples)
-
-
-def _listed(names: Sequence[str], at_most: int = 4) -> str:
+def _listed(names: Sequence[str]) -> str:
     """The first few, and how many more."""
-    more = len(names) - at_most
+    more = len(names) - _LISTED
     separator = "; " if any(", " in name for name in names) else ", "
-    return separator.join(names[:at_most]) + (f" and {more} more" if more > 0 else "")
+    return separator.join(names[:_LISTED]) + (f" and {more} more" if more > 0 else "")
