@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from rethink.report import artefacts
-from rethink.report.estimates import Comparison, Estimate, Tolerance
+from rethink.report.estimates import Comparison, Estimate, Tolerance, nearest
 from rethink.report.page import Artefact
 from rethink.report.paper import rows
 from rethink.report.results import Results
@@ -187,6 +187,18 @@ def test_every_reading_of_an_open_choice_is_planned_once(plans: dict[str, Plan])
 )
 def test_agreement_is_within_the_tolerance_alone(ours: list[float], expected: str) -> None:
     assert Comparison(Estimate.of(ours), 50.0, Tolerance(1.5)).verdict == expected
+
+
+def test_what_is_noisy_is_not_nearest_for_its_interval() -> None:
+    """On the same seeds, a quantity whose interval is wide for its own noise is still farther in each of them."""
+    ways = {"recomputed": Estimate.of([0.89, 0.86, 0.92]), "lagging": Estimate.of([2.1, 3.0, 3.9])}
+    near = {name: estimate for name, estimate in ways.items() if estimate}
+    assert nearest(near, 0.84) == "recomputed in 3 of 3 seeds"
+    near["batch"] = Estimate((0.88, 0.87, 0.93))
+    assert nearest(near, 0.84) == "recomputed in 2 of 3 seeds, batch in 1 of 3 seeds"
+    assert nearest({"a": Estimate((1.0,)), "b": Estimate((2.0,))}, 0.84) == "a, n = 1"
+    assert nearest({"a": Estimate((1.0,)), "b": Estimate((1.0,))}, 0.84) == "none, n = 1"
+    assert nearest({"a": Estimate((1.0, 1.1)), "b": Estimate((5.0,))}, 0.84) == "a, n = 1"
 
 
 def test_spread_is_no_agreement() -> None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from experiments.fig1b.rows import Level, by_network, paper_curve
-from rethink.report.estimates import NEAREST_RULE, Estimate, least_in_words
+from rethink.report.estimates import LEAST_RULE, Estimate, least_in_words
 from rethink.report.rows import grouped
 from rethink.report.tables import Column, Table
 from rethink.report.wording import sentence
@@ -107,7 +107,7 @@ def rules_table(by_rule: Mapping[str, Sequence[Level]], full: bool) -> Table:
         "The paper states neither its rule nor its epochs: those at p = 0 are the fewest that make all its ratios "
         "whole numbers of epochs. Off the curve: root mean square of the difference in relative time, over the levels "
         "that there are; none where a run did not pass. Difference and distance: with the 95 % interval of the mean.",
-        NEAREST_RULE,
+        LEAST_RULE,
         *(nearest(rows) if full else []),
     ]
     return Table(columns, cells, "Each rule of what counts as fitted", notes, name="rules")

@@ -7,6 +7,7 @@ seed, with the 95 % interval of its mean.
 
 import math
 import statistics
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, Self
@@ -168,18 +169,36 @@ def least(quantities: Mapping[str, Estimate]) -> list[str]:
     return [name for name, quantity in quantities.items() if quantity is first or not first.precedes(quantity)]
 
 
-NEAREST_RULE = (
+LEAST_RULE = (
     "Nearest: the least distance of the mean from the paper's number; where the 95 % interval of another (Student's t, "
     "n seeds) meets its own, both are named. One seed has no interval, and is marked n = 1. The paper's numbers are "
     "n = 1."
 )
+NEAREST_RULE = (
+    "Nearest: the least distance from the paper's number, seed by seed; where not all have as many seeds, that of the "
+    "means. One seed is marked n = 1. The paper's numbers are n = 1."
+)
 
 
 def nearest(ours: Mapping[str, Estimate], paper: float) -> str:
-    """In words, by `NEAREST_RULE`, which of several quantities comes nearest to the paper's number."""
-    return least_in_words(
-        {name: Estimate.single(abs(o.mean - paper), half=o.interval, seeds=o.n) for name, o in ours.items()}
-    )
+    """In words, by `NEAREST_RULE`, which of several quantities comes nearest to the paper's number.
+
+    Of quantities with as many seeds it is said in how many of these: on the same seeds a noisy one is not near.
+    """
+    seeds = {quantity.n for quantity in ours.values()}
+    if len(seeds) != 1:
+        return least_in_words(
+            {name: Estimate.single(abs(o.mean - paper), half=o.interval, seeds=o.n) for name, o in ours.items()}
+        )
+    (n,) = seeds
+    wins: Counter[str] = Counter()
+    for seed in range(n):
+        distances = {name: abs(quantity.values[seed] - paper) for name, quantity in ours.items()}
+        first = [name for name, distance in distances.items() if distance == min(distances.values())]
+        wins["none" if len(first) == len(ours) > 1 else " and ".join(first)] += 1
+    if n == 1:
+        return marked(*wins, n=1)
+    return ", ".join(f"{name} in {count} of {n} seeds" for name, count in wins.most_common())
 
 
 def least_in_words(quantities: Mapping[str, Estimate]) -> str:
