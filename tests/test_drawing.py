@@ -1,6 +1,8 @@
 """What a drawing may not claim: lines, bands and axes of what was not run, and names over marks; its shades of grey."""
 
+import re
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -198,3 +200,21 @@ def test_the_page_mixes_a_level_with_its_own_text_colour_and_the_file_does_not()
     drawing = Drawing.of(chart, "wide", 1)
     assert f"stroke: {style.color}; stroke: {RISING[style.color]}" in drawing.svg
     assert drawing.values[0]["color"] == RISING[style.color]
+
+
+# --- the drawing of the page --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("panels", [1, 3])
+def test_the_wide_drawing_of_the_page_is_that_of_the_file_without_its_white(panels: int, tmp_path: Path) -> None:
+    chart = Chart("x", "", [against_step("t", "loss", [Series("s", [1, 2], [2.0, 1.0], STYLE.color)])] * panels)
+    chart.save(tmp_path)
+    file = (tmp_path / "x.svg").read_text()
+    wide, narrow = chart.drawings()
+    assert file.count("#fffffe") == 1
+    assert "#fffffe" not in wide.svg + narrow.svg
+    paths = [re.findall(r' d="([^"]*)"', svg) for svg in (file, wide.svg)]
+    assert paths[0] == paths[1]
+    ids = [set(re.findall(r' id="([^"]*)"', drawing.svg)) for drawing in (wide, narrow)]
+    assert ids[0]
+    assert not ids[0] & ids[1]

@@ -1,5 +1,7 @@
 """The page of `make demo`: one screen first, what was not run folded away, and what randomizations do to images."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -59,3 +61,12 @@ def test_six_images_with_their_labels_under_every_randomization() -> None:
     rows = [picture.pixels[top * step : top * step + side] for top in range(5)]
     assert (rows[0] == rows[4]).all()  # random labels leave the images alone
     assert all((rows[0] != row).any() for row in rows[1:4])
+
+
+@pytest.mark.skipif(not Path("data/cifar10.bin").is_file(), reason="real CIFAR-10 is not here")
+def test_the_images_are_drawn_without_lightning() -> None:
+    script = (
+        "import sys; from experiments.demo import figures; assert figures.pictures(); print('lightning' in sys.modules)"
+    )
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert ended.stdout == "False\n"

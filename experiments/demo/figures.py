@@ -81,21 +81,29 @@ def _of(results: Results, architecture: str) -> Results:
 
 def pictures() -> Sequence[Chart]:
     """What each randomization does to the first images of the demo's training set, labels included."""
-    from rethink import randomization  # here: a report without this figure starts without torch
-    from rethink.data import CIFAR10
+    # Here: a report without this figure starts without torch. The DataModule would take Lightning with it.
+    from rethink import randomization, randomness
+    from rethink.data.pipelines.cifar import CifarPipeline
+    from rethink.data.store import load
+    from rethink.randomization.randomization import PixelCounts
 
     names = DATASETS["cifar10"].class_names
+    try:
+        data = load(DATASETS["cifar10"])
+    except DataError:  # it was not downloaded here
+        return ()
+    order = randomness.permutation(randomness.key(0, "subset"), len(data.train_labels))
+    chosen = randomness.tensor(order[:IMAGES]).sort().values
+    seen = CifarPipeline().shown
+    counts = PixelCounts(lambda: map(seen, data.train_images.split(1000)))
     rows, captions = [], []
     for name in FIVE:
-        data = CIFAR10(randomization=getattr(randomization, name)(), train_size=IMAGES, test_size=1)
-        try:
-            data.setup()
-        except DataError:  # it was not downloaded here
-            return ()
-        split = data.splits["train"]
-        shown = split.pipeline.shown(split.read(split.index.argsort()))
+        change, shown = getattr(randomization, name)(), seen(data.train_images[chosen])
+        if change.randomizes_images:
+            shown = change.images(shown, chosen, "train", counts)
+        labels, _ = change.labels(data.train_labels[chosen], chosen, len(names), "train")
         rows.append(list(shown.clamp(0, 255).byte().numpy()))
-        captions.append([names[label] for label in split.labels.tolist()])
+        captions.append([names[label] for label in labels.tolist()])
     description = (
         f"{IMAGES} training images with their labels, as each randomization leaves them, once and for all epochs. "
         "Random labels: the images stay. Shuffled pixels: one permutation for all images. Random pixels: another one "

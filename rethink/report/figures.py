@@ -41,11 +41,11 @@ class Chart:
 
     def save(self, folder: Path) -> None:
         """Write `name.png` (160 dpi, white), `name.svg` and, if it has any, its values as `name.csv` into `folder`."""
-        figure, png = self._drawn, io.BytesIO()
+        png = io.BytesIO()
         with matplotlib.rc_context(_STYLE):
-            figure.savefig(png, format="png", dpi=160, facecolor="white", metadata={"Software": None})
+            self._drawn.savefig(png, format="png", dpi=160, facecolor=_FACE, metadata={"Software": None})
         write_bytes(folder / f"{self.name}.png", png.getvalue(), durable=False)
-        write_text(folder / f"{self.name}.svg", _svg(figure, salt=self.name, face="white"), durable=False)
+        write_text(folder / f"{self.name}.svg", self._svg, durable=False)
         if not _only_pictures(self.panels):
             write_text(folder / f"{self.name}.csv", self.to_csv(), durable=False)
 
@@ -53,6 +53,11 @@ class Chart:
     def _drawn(self) -> Figure:
         """In as many columns as there is room for: for the files and, once more, for the page."""
         return draw(self.panels, self.columns)
+
+    @cached_property
+    def _svg(self) -> str:
+        """For the file and, with the card of the page behind it, as the wide drawing."""
+        return _svg(self._drawn, salt=self.name)
 
     @property
     def columns(self) -> int:
@@ -93,13 +98,16 @@ class Drawing:
     @classmethod
     def of(cls, chart: Chart, layout: str, columns: int) -> "Drawing":
         figure = chart._drawn if columns == chart.columns else draw(chart.panels, columns)
+        svg = chart._svg if layout == "wide" else _svg(figure, salt=f"{chart.name}-{layout}")
         values = [
             _values(axes, panel, series)
             for axes, panel in zip(figure.axes, chart.panels, strict=True)
             for series in panel.series
         ]
-        return cls(layout, figure.get_figwidth(), _inline(_svg(figure, salt=f"{chart.name}-{layout}")), values)
+        return cls(layout, figure.get_figwidth(), _inline(svg), values)
 
+
+_FACE = "#fffffe"  # white, and nothing else in a figure: on the page it is none
 
 # --- matplotlib ---------------------------------------------------------------------------------------------
 
@@ -224,18 +232,18 @@ def _legend(panels: Sequence[Panel]) -> list[Line2D | Patch]:
     return handles or [Line2D([], [], linestyle="", label="no runs yet")]
 
 
-def _svg(figure: Figure, salt: str, face: str = "none") -> str:
+def _svg(figure: Figure, salt: str) -> str:
     file = io.StringIO()
     with matplotlib.rc_context({**_STYLE, "svg.hashsalt": salt}):
         # None for each: no date, no version, no address in the file.
         nothing = {"Date": None, "Creator": None, "Format": None, "Type": None}
-        figure.savefig(file, format="svg", facecolor=face, metadata=nothing)
+        figure.savefig(file, format="svg", facecolor=_FACE, metadata=nothing)
     return "\n".join(line.rstrip() for line in file.getvalue().splitlines()) + "\n"
 
 
 def _inline(svg: str) -> str:
     """An SVG file as an element of the page: fluid in size, text and axes in the page's own colour."""
-    body = svg[svg.index("<svg") :]
+    body = svg[svg.index("<svg") :].replace(f"fill: {_FACE}", "fill: none", 1)
     body = re.sub(r'<svg [^>]*?(viewBox="[^"]*")[^>]*>', r'<svg \1 aria-hidden="true">', body, count=1)
     # Several drawings share a page, and `axes_1` would stand in it several times. Nothing refers to such an
     # id; those of clip paths and markers, which are referred to, are hashes with the drawing's own salt.
