@@ -197,7 +197,7 @@ def nearest(ours: Mapping[str, Estimate], paper: float) -> str:
         first = [name for name, distance in distances.items() if distance == min(distances.values())]
         wins["none" if len(first) == len(ours) > 1 else " and ".join(first)] += 1
     if n == 1:
-        return marked(*wins, n=1)
+        return marked(next(iter(wins)), 1)
     return ", ".join(f"{name} in {count} of {n} seeds" for name, count in wins.most_common())
 
 
