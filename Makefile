@@ -47,7 +47,7 @@ $(VENV)/installed: pyproject.toml setup.py constraints.txt
 	@test -n "$$(find $(VENV)/lib -path '*lightning/pytorch/__pycache__/*.pyc' -print -quit)" || { echo "nothing was compiled: no room?" >&2; exit 1; }
 	@touch $@
 
-demo: install ## Networks memorize noise, on real CIFAR-10, in less than five minutes on two cores
+demo: install ## Networks memorize noise, on real CIFAR-10, in about three minutes on two cores
 	@$(RETHINK) data get cifar10
 	@$(RETHINK) sweep run demo --scale demo
 	@$(RETHINK) report demo fig1a fig1b fig1c --scale demo
