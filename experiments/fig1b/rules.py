@@ -107,8 +107,7 @@ def rules_table(by_rule: Mapping[str, Sequence[Level]], full: bool) -> Table:
         "The paper states neither its rule nor its epochs: those at p = 0 are the fewest that make all its ratios "
         "whole numbers of epochs. Off the curve: root mean square of the difference in relative time, over the levels "
         "that there are; none where a run did not pass. Difference and distance: with the 95 % interval of the mean.",
-        LEAST_RULE,
-        *(nearest(rows) if full else []),
+        *([LEAST_RULE, *nearest(rows)] if full else []),
     ]
     return Table(columns, cells, "Each rule of what counts as fitted", notes, name="rules")
 
