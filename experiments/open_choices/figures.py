@@ -6,7 +6,7 @@ from functools import reduce
 from typing import Any
 
 from rethink.report.dots import Dot, abbreviated, dots
-from rethink.report.estimates import NEAREST_RULE, Estimate, nearest
+from rethink.report.estimates import NEAREST_RULE, Estimate, Seeds, nearest
 from rethink.report.figures import Chart
 from rethink.report.page import Artefact
 from rethink.report.paper import number
@@ -99,6 +99,13 @@ class Answer:
 
     question: Question
     readings: Mapping[str, Estimate | None]
+    seeds: Mapping[str, Seeds]
+    """Of each reading, with how the runs ended that gave no measurement."""
+
+    def shown(self, name: str) -> str:
+        """Ours of a reading; nothing where every run of it diverged or was cut short."""
+        ours = self.readings[name]
+        return ours.format(self.question.digits) if ours else "" if self.seeds[name].lost else "not run"
 
     @property
     def choice(self) -> str:
@@ -131,12 +138,13 @@ def rows(results: Results) -> list[Answer]:
         row = results.row(**question.setting)
         if row.planned:
             unit = 1 if question.metric == "train/loss" else 100
-            readings = {}
-            for value, name in question.readings.items():
-                runs = [run for run in row.runs if question.reading_of(run) == value]
-                ours = Estimate.of([run.final(question.metric) for run in runs])
-                readings[name] = ours and ours.scaled(unit)
-            answers.append(Answer(question, readings))
+            parts = {
+                name: replace(row, finished=tuple(run for run in row.finished if question.reading_of(run) == value))
+                for value, name in question.readings.items()
+            }
+            finals = {name: part.final(question.metric) for name, part in parts.items()}
+            readings = {name: ours and ours.scaled(unit) for name, ours in finals.items()}
+            answers.append(Answer(question, readings, {name: part.seeds for name, part in parts.items()}))
     return answers
 
 
@@ -192,7 +200,7 @@ def _decay(architecture: str, labels: str, coefficients: tuple[float, ...], pape
 def artefact(results: Results) -> Artefact:
     """A row per reading; the finding says which comes nearer."""
     answers = rows(results)
-    absent = list(dict.fromkeys(row.question.choice for row in answers if len(row.ours) < len(row.readings)))
+    absent = list(dict.fromkeys(row.question.choice for row in answers if "not run" in map(row.shown, row.readings)))
     return results.artefact(
         finding=sentence(FINDING, rows=answers, full=results.full, absent=absent),
         charts=charts(results, answers),
@@ -211,9 +219,8 @@ def table(results: Results, answers: Sequence[Answer]) -> Table:
         question = row.question
         for name, ours in row.readings.items():
             gap = None if ours is None else question.off(ours)
-            shown = "not run" if ours is None else ours.format(question.digits)
             first = [question.choice, question.where, name, MEASURED[question.metric]]
-            cells.append([*first, ours.n if ours else 0, shown, question.papers, gap and gap.format("+.3f", True)])
+            cells.append([*first, row.seeds[name], row.shown(name), question.papers, gap and gap.format("+.3f", True)])
     columns = [
         *(Column.text(name, name) for name in ("question", "on", "reading", "measured")),
         *(Column(name, name) for name in ("n", "ours", "paper", "difference")),
