@@ -175,7 +175,7 @@ def ends(results: Results, settings: Sequence[Setting], subject: str) -> Table:
     cells = []
     for setting in settings:
         train, *tests = (setting.row.final(metric) for metric in names.values())
-        cells.append([setting.label, setting.row.seeds, train or "not run", *tests])
+        cells.append([setting.label, setting.row.seeds, train or setting.row.blank, *tests])
     caption = f"{subject}: accuracy at the last epoch, mean ± s.d. over n seeds"
     return Table(columns, cells, caption, [*results.draws, *results.test_images], name="accuracies")
 

@@ -182,7 +182,7 @@ def table(results: Results, levels: Sequence[Level]) -> Table:
         columns,
         [
             [
-                *(level.row.network, level.row.p, len(level.row.runs), level.passed[0] or "not run"),
+                *(level.row.network, level.row.p, level.row.seeds, level.passed[0] or level.row.blank),
                 *(*level.passed[1:], level.share, level.epoch, level.row.final(RECOVERED)),
             ]
             for level in levels

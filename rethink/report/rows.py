@@ -50,6 +50,11 @@ class Row:
         return Seeds(len(self.runs), tuple(run.outcome for run in self.finished if run.outcome not in MEASURED))
 
     @property
+    def blank(self) -> str | None:
+        """In place of a number: "not run"; nothing where all runs ended without one, which `seeds` says."""
+        return None if self.seeds.lost else "not run"
+
+    @property
     def lost(self) -> list[str]:
         """The runs that did not go to their end, by name and how they ended: they are no measurement."""
         return [f"{run.outcome}: {run_name(run)}" for run in self.finished if run.outcome not in MEASURED]
