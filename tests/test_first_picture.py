@@ -14,6 +14,7 @@ from rethink.report.randomizations import FIVE
 from rethink.runs.run import Run
 
 REPOSITORY = Path(__file__).parents[1]
+real = pytest.mark.skipif(not Path("data/cifar10.bin").is_file(), reason="real CIFAR-10 is not here")
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +50,7 @@ def test_what_is_mostly_not_run_is_folded_away(page: str) -> None:
     assert section.count("<details") == section.count("</details>")
 
 
-@pytest.mark.skipif(not Path("data/cifar10.bin").is_file(), reason="real CIFAR-10 is not here")
+@real
 def test_six_images_with_their_labels_under_every_randomization() -> None:
     (chart,) = figures.pictures()
     picture = chart.panels[0].picture
@@ -63,7 +64,7 @@ def test_six_images_with_their_labels_under_every_randomization() -> None:
     assert all((rows[0] != row).any() for row in rows[1:4])
 
 
-@pytest.mark.skipif(not Path("data/cifar10.bin").is_file(), reason="real CIFAR-10 is not here")
+@real
 def test_the_images_are_drawn_without_lightning() -> None:
     script = (
         "import sys; from experiments.demo import figures; assert figures.pictures(); print('lightning' in sys.modules)"

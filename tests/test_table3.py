@@ -433,7 +433,11 @@ def test_the_nearest_norm_is_so_on_both_numbers(tmp_path, runs):
 )
 def test_the_artefact_is_made_of_whatever_is_there(scale, count, tmp_path, runs):
     some = results(everything(tmp_path)[:count], scale)
-    write(script("table3").artefact(some), some, tmp_path / "out")
+    artefact = script("table3").artefact(some)
+    write(artefact, some, tmp_path / "out")
+    assert len(some.analyses) == count
+    assert all((tmp_path / "out" / f"{table.name}.md").is_file() for table in artefact.tables)
+    assert artefact.finding in (tmp_path / "out" / "README.md").read_text()
 
 
 def test_a_demo_is_not_judged_by_the_paper_s_numbers(tmp_path, runs):

@@ -2,15 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import reduce
+from functools import cached_property, reduce
 from typing import Any
 
 from rethink.report.dots import Dot, abbreviated, dots
-from rethink.report.estimates import NEAREST_RULE, Estimate, Seeds, nearest
+from rethink.report.estimates import NEAREST_RULE, Estimate, nearest
 from rethink.report.figures import Chart
 from rethink.report.page import Artefact
 from rethink.report.paper import number
 from rethink.report.results import Results
+from rethink.report.rows import Row
 from rethink.report.style import architecture_style
 from rethink.report.tables import Column, Table
 from rethink.report.wording import capitalized, network_name, sentence
@@ -98,14 +99,20 @@ class Answer:
     """A question with what its readings gave, in the unit of the paper's number."""
 
     question: Question
-    readings: Mapping[str, Estimate | None]
-    seeds: Mapping[str, Seeds]
-    """Of each reading, with how the runs ended that gave no measurement."""
+    rows: Mapping[str, Row]
+    """The runs of each reading."""
 
-    def shown(self, name: str) -> str:
+    @cached_property
+    def readings(self) -> dict[str, Estimate | None]:
+        """The number that each reading gave."""
+        unit = 1 if self.question.metric == "train/loss" else 100
+        finals = {name: row.final(self.question.metric) for name, row in self.rows.items()}
+        return {name: ours and ours.scaled(unit) for name, ours in finals.items()}
+
+    def shown(self, name: str) -> str | None:
         """Ours of a reading; nothing where every run of it diverged or was cut short."""
         ours = self.readings[name]
-        return ours.format(self.question.digits) if ours else "" if self.seeds[name].lost else "not run"
+        return ours.format(self.question.digits) if ours else self.rows[name].blank
 
     @property
     def choice(self) -> str:
@@ -137,14 +144,11 @@ def rows(results: Results) -> list[Answer]:
     for question in questions():
         row = results.row(**question.setting)
         if row.planned:
-            unit = 1 if question.metric == "train/loss" else 100
             parts = {
                 name: replace(row, finished=tuple(run for run in row.finished if question.reading_of(run) == value))
                 for value, name in question.readings.items()
             }
-            finals = {name: part.final(question.metric) for name, part in parts.items()}
-            readings = {name: ours and ours.scaled(unit) for name, ours in finals.items()}
-            answers.append(Answer(question, readings, {name: part.seeds for name, part in parts.items()}))
+            answers.append(Answer(question, parts))
     return answers
 
 
@@ -220,7 +224,9 @@ def table(results: Results, answers: Sequence[Answer]) -> Table:
         for name, ours in row.readings.items():
             gap = None if ours is None else question.off(ours)
             first = [question.choice, question.where, name, MEASURED[question.metric]]
-            cells.append([*first, row.seeds[name], row.shown(name), question.papers, gap and gap.format("+.3f", True)])
+            cells.append(
+                [*first, row.rows[name].seeds, row.shown(name), question.papers, gap and gap.format("+.3f", True)]
+            )
     columns = [
         *(Column.text(name, name) for name in ("question", "on", "reading", "measured")),
         *(Column(name, name) for name in ("n", "ours", "paper", "difference")),

@@ -151,7 +151,7 @@ class Results:
 
         What was computed from a run that diverged is no measurement either.
         """
-        lost = {run.run_id for run in self.finished} - {run.run_id for run in self.runs}
+        lost = {run.run_id for run in self.all.unmeasured}
         of_class = [analysis for analysis in self.analyses if analysis.name == name and analysis.matches(**options)]
         return [analysis for analysis in of_class if not lost.intersection(analysis.runs)]
 

@@ -45,9 +45,14 @@ class Row:
         return tuple(run for run in self.finished if run.outcome in MEASURED)
 
     @property
+    def unmeasured(self) -> tuple[Run, ...]:
+        """Those of the finished runs that did not go to their end."""
+        return tuple(run for run in self.finished if run.outcome not in MEASURED)
+
+    @property
     def seeds(self) -> Seeds:
         """How many runs went to their end, and how the others ended: no number is taken from these."""
-        return Seeds(len(self.runs), tuple(run.outcome for run in self.finished if run.outcome not in MEASURED))
+        return Seeds(len(self.runs), tuple(run.outcome for run in self.unmeasured))
 
     @property
     def blank(self) -> str | None:
@@ -57,7 +62,7 @@ class Row:
     @property
     def lost(self) -> list[str]:
         """The runs that did not go to their end, by name and how they ended: they are no measurement."""
-        return [f"{run.outcome}: {run_name(run)}" for run in self.finished if run.outcome not in MEASURED]
+        return [f"{run.outcome}: {run_name(run)}" for run in self.unmeasured]
 
     @property
     def absent(self) -> list[str]:
