@@ -60,7 +60,7 @@ def artefact(results: Results) -> Artefact:
     )
     finding = sentence(
         FINDING,
-        fits=sum(not run.crossing(results.rule).censored for run in results.runs),
+        fits=results.fits,
         runs=len(results.runs),
         images=convolutional.all.images,
         order=sorted(

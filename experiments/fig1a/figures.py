@@ -97,7 +97,7 @@ def artefact(results: Results) -> Artefact:
         FINDING,
         network=network,
         images=results.all.images,
-        fits=sum(not run.crossing(results.rule).censored for run in results.runs),
+        fits=results.fits,
         runs=len(results.runs),
         rule=rule_words(results.rule),
         rows=settings,

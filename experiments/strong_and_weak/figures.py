@@ -74,7 +74,7 @@ def artefact(results: Results) -> Artefact:
     judged = verdicts(results, planned, comparable)
     finding = sentence(
         FINDING,
-        fits=sum(not run.crossing(results.rule).censored for run in results.runs),
+        fits=results.fits,
         runs=len(results.runs),
         rule=rule_words(results.rule),
         tests=[cell for cell in shown if cell.randomization == "TrueLabels" and cell.test],

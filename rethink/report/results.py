@@ -96,6 +96,11 @@ class Results:
         return self.all.runs
 
     @property
+    def fits(self) -> int:
+        """How many runs fit their training set, by `rule`."""
+        return sum(not run.crossing(self.rule).censored for run in self.runs)
+
+    @property
     def empty(self) -> bool:
         """Whether nothing of it has been done."""
         return not self.finished and not self.analyses and not self.under_way
