@@ -189,6 +189,7 @@ def setting(**changes: Any) -> Setting:
             "weight decay on all, initialization he_normal, ",
         ),
         ({"data__train_size": 2000, "trainer__max_epochs": 30}, "2,000 images, 30 epochs, "),
+        ({"trainer__max_epochs": 1}, "1 epoch, "),
         ({"trainer__gradient_clip_val": 0.5}, "trainer.gradient_clip_val 0.5, "),
         (
             {"data__randomization": {"class_path": "rethink.randomization.RandomLabels", "init_args": {"seed": 3}}},

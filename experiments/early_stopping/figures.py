@@ -11,6 +11,7 @@ from rethink.report.figures import Chart
 from rethink.report.page import Artefact
 from rethink.report.panels import Series, against_corruption
 from rethink.report.results import Results
+from rethink.report.rows import Row
 from rethink.report.style import architecture_style
 from rethink.report.tables import Column, Table
 from rethink.report.verdicts import Verdict, at_most, rising, summary
@@ -45,7 +46,8 @@ class Stopping:
     place: Estimate | None
     held_out_gain: Estimate | None  # the test accuracy where held-out images are classified best, minus the last
     held_out_place: Estimate | None
-    held_out_planned: bool
+    row: Row
+    held_out: Row
 
     @property
     def name(self) -> str:
@@ -68,7 +70,8 @@ def rows(results: Results) -> list[Stopping]:
                     row.estimate(_best("test", "epoch")),
                     held_out.estimate(_best("by_validation", "gain")),
                     held_out.estimate(_best("by_validation", "epoch")),
-                    bool(held_out.planned),
+                    row,
+                    held_out,
                 )
             )
     return settings
@@ -191,9 +194,9 @@ def table(settings: Sequence[Stopping], name: str, caption: str, more: Sequence[
         columns,
         [
             [
-                *(row.name, row.gain.n if row.gain else 0, row.final, row.gain or "not run", row.place),
-                row.held_out_gain.n if row.held_out_gain else 0,
-                row.held_out_gain or ("not run" if row.held_out_planned else None),
+                *(row.name, row.row.seeds, row.final, row.gain or row.row.blank, row.place),
+                row.held_out.seeds,
+                row.held_out_gain or (row.held_out.blank if row.held_out.planned else None),
                 row.held_out_place,
             ]
             for row in settings

@@ -60,7 +60,7 @@ def artefact(results: Results) -> Artefact:
     ]
     tables = [
         table(results, levels, tolerance),
-        rules_table({r: started(by_rule[r]) for r in rules}, results.full),
+        rules_table({r: started(by_rule[r]) for r in rules}, results),
     ]
     return results.artefact(finding, charts, tables, judged, evaluations(results.runs))
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from experiments.fig1b.rows import Level, by_network, paper_curve
 from rethink.report.estimates import LEAST_RULE, Estimate, least_in_words
+from rethink.report.results import Results
 from rethink.report.rows import grouped
 from rethink.report.tables import Column, Table
 from rethink.report.wording import sentence
@@ -84,7 +85,7 @@ def _minus(ours: Estimate | None, paper: float | None) -> Estimate | None:
     return ours.minus(paper) if ours and paper is not None else None
 
 
-def rules_table(by_rule: Mapping[str, Sequence[Level]], full: bool) -> Table:
+def rules_table(by_rule: Mapping[str, Sequence[Level]], results: Results) -> Table:
     """For every network and rule the epochs at p = 0 and the relative time at p = 1, beside the paper's."""
     rows = rule_rows(by_rule)
     columns = [
@@ -107,7 +108,8 @@ def rules_table(by_rule: Mapping[str, Sequence[Level]], full: bool) -> Table:
         "The paper states neither its rule nor its epochs: those at p = 0 are the fewest that make all its ratios "
         "whole numbers of epochs. Off the curve: root mean square of the difference in relative time, over the levels "
         "that there are; none where a run did not pass. Difference and distance: with the 95 % interval of the mean.",
-        *([LEAST_RULE, *nearest(rows)] if full else []),
+        *results.draws,
+        *([LEAST_RULE, *nearest(rows)] if results.full else []),
     ]
     return Table(columns, cells, "Each rule of what counts as fitted", notes, name="rules")
 

@@ -22,12 +22,12 @@ AS_EASILY = "The network that tests best on true labels fits random labels in no
 FINDING = """
 {{ fits }} of {{ runs }} runs reach {{ rule }}.
 {% for cell in tests %}
-{{ "Test accuracy on true labels:" if loop.first }} {{ cell.row.network }} {{ "%.1f" % (100 * cell.test.mean) }} %
+{{ "Test accuracy on true labels:" if loop.first }} {{ cell.row.network }} {{ cell.test.scaled(100).short }} %
 {{ "." if loop.last else "," }}
 {% endfor %}
 {% for cell in gaps %}
 {{ "Points between training and test accuracy on random labels:" if loop.first }}
-{{ cell.row.network }} {{ "%.0f" % cell.gap.mean }}{{ "." if loop.last else "," }}
+{{ cell.row.network }} {{ cell.gap.short }}{{ "." if loop.last else "," }}
 {% endfor %}
 {{ summary }}
 """
@@ -122,7 +122,7 @@ def table(results: Results, cells: Sequence[Cell]) -> Table:
         columns,
         [
             [
-                *(cell.row.network, LABELS[cell.randomization], len(cell.row.runs), cell.epochs or "not run"),
+                *(cell.row.network, LABELS[cell.randomization], cell.row.seeds, cell.epochs or cell.row.blank),
                 *(cell.train, cell.test, cell.gap),
             ]
             for cell in cells

@@ -6,7 +6,7 @@ from typing import Any
 
 from rethink.report import paper
 from rethink.report.dots import Dot, abbreviated, dots
-from rethink.report.estimates import Comparison, rule_in_words
+from rethink.report.estimates import Comparison, Estimate, rule_in_words
 from rethink.report.figures import Chart
 from rethink.report.page import Artefact
 from rethink.report.paper import PaperRow, lowest
@@ -25,11 +25,11 @@ Run so far: {{ there | length }} of the paper's {{ rows | length }} rows.
 Training accuracy agrees with the paper's in {{ inside["train"] }} of them,
 test accuracy in {{ inside["test"] }}.
 {% endif %}
-The lowest training accuracy is {{ "%.2f" % (100 * lowest.train.ours.mean) }} % ({{ lowest.paper.name }}).
+The lowest training accuracy is {{ lowest.train.ours.scaled(100).short }} % ({{ lowest.paper.name }}).
 {% endif %}
 {% for network, plain, best in regularized %}
-{{ network }} tests at {{ "%.1f" % plain }} % without any regularizer
-and at {{ "%.1f" % best }} % at best with one or more of them.
+{{ network }} tests at {{ plain.short }} % without any regularizer
+and at {{ best.short }} % at best with one or more of them.
 {% endfor %}
 {{ summary }}
 """
@@ -83,18 +83,18 @@ def artefact(results: Results) -> Artefact:
     return results.artefact(finding, [chart(results, table_rows)], tables, judged)
 
 
-def regularized(table_rows: Sequence[TableRow]) -> list[tuple[str, float, float]]:
+def regularized(table_rows: Sequence[TableRow]) -> list[tuple[str, Estimate, Estimate]]:
     """Networks with their test accuracy on true labels, in per cent, without a regularizer and at best with one."""
     networks = []
     for network, of_network in grouped(table_rows, lambda row: row.paper.network).items():
         tests = {
-            row.paper.name: 100 * row.test.ours.mean
+            row.paper.name: row.test.ours.scaled(100)
             for row in of_network
             if row.test.ours and not row.paper.random_labels
         }
         plain = tests.pop(network, None)
         if plain and tests:
-            networks.append((capitalized(network), plain, max(tests.values())))
+            networks.append((capitalized(network), plain, max(tests.values(), key=lambda test: test.mean)))
     return networks
 
 

@@ -130,6 +130,10 @@ class Row:
         """A metric of the last epoch over the seeds; accuracies are fractions."""
         return self.estimate(lambda run: run.final(metric))
 
+    def at(self, epoch: int, metric: str) -> Estimate | None:
+        """A metric after an epoch over the seeds."""
+        return self.estimate(lambda run: run.at(epoch, metric))
+
     def by_seed(self, measure: Callable[[Run], float | None]) -> dict[int, float]:
         """A quantity of the runs that have it, by seed."""
         values = {run.seed: measure(run) for run in self._of_one_setting}

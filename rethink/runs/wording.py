@@ -66,6 +66,7 @@ def options(architecture: str, dataset: str, chosen: Mapping[str, Any]) -> Itera
         if name in left and _fits(name, left[name], kind):
             value = left.pop(name)
             words = text.format(_number(value) if kind is float else value)
+            words = re.sub(r"\b1 (\w+)s$", r"1 \1", words)  # 1 epoch
             yield words.replace("_", " ") if name == "model.augmentation" else words
     if left.get("trainer.max_epochs", ...) is None:
         del left["trainer.max_epochs"]
