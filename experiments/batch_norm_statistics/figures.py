@@ -72,7 +72,7 @@ def _on_whole_sets(results: Results) -> list[Table]:
     notes = [
         "On all images of each set, in the runs' own evaluation: by running statistics in the runs of the first table, "
         "by recomputed ones in those of Figure 1a, which are trained alike and go on. Difference: with the 95 % "
-        "interval of the mean.",
+        "interval of the mean. The paper's numbers are n = 1.",
         *results.draws,
     ]
     caption = "The same on whole sets, and after the second epoch: mean ± s.d. over n seeds"
