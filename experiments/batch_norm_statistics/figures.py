@@ -9,7 +9,6 @@ from rethink.report.paper import number
 from rethink.report.results import Results
 from rethink.report.tables import Cell, Column, Table
 from rethink.runs.run import Run
-from rethink.sweep.experiment import Experiment
 
 SETTINGS = {
     "TrueLabels": ("true labels", "true_labels"),
@@ -60,7 +59,7 @@ def _columns(*more: Column) -> list[Column]:
 
 def _on_whole_sets(results: Results) -> list[Table]:
     """As the runs themselves were evaluated: these by running statistics, those of Figure 1a by recomputed ones."""
-    fig1a = Results.load(Experiment.load("fig1a", results.experiment.scale))
+    fig1a = results.other("fig1a")
     rows: list[list[Cell]] = []
     for name, (words, column) in SETTINGS.items():
         for way, source in (("running 0.1", results), ("recomputed", fig1a)):

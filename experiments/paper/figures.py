@@ -66,14 +66,10 @@ class Number:
 
 def artefact(results: Results) -> Artefact:
     """The counts first, then every number that was judged, then what was not run with its command and cost."""
-    experiments = {name: Experiment.load(name, results.experiment.scale) for name in JUDGED}
-    numbers = [
-        number
-        for name, experiment in experiments.items()
-        for number in of_artefact(name, artefacts.make(Results.load(experiment, results.rule)))
-    ]
+    others = {name: results.other(name) for name in JUDGED}
+    numbers = [number for name, other in others.items() for number in of_artefact(name, artefacts.make(other))]
     return results.artefact(
-        finding=_finding(numbers), tables=[counts(numbers), _judged(numbers), _not_run(numbers, experiments)]
+        finding=_finding(numbers), tables=[counts(numbers), _judged(numbers), _not_run(numbers, others)]
     )
 
 
@@ -156,13 +152,14 @@ def _judged(numbers: Sequence[Number]) -> Table:
     return Table(columns, rows, "Every number that was judged", notes, name="judged")
 
 
-def _not_run(numbers: Sequence[Number], experiments: dict[str, Experiment]) -> Table:
+def _not_run(numbers: Sequence[Number], others: dict[str, Results]) -> Table:
     columns = [Column.text(header, header) for header in ("artefact", "numbers", "command", "cost")]
     rows: list[list[Cell]] = []
-    for name, experiment in experiments.items():
+    for name, other in others.items():
         absent = [number.what for number in numbers if number.artefact == name and number.verdict == "not run"]
         if absent:
-            rows.append([NAMES[name], f"{len(absent)}: {'; '.join(absent)}", experiment.command, experiment.cost])
+            command, cost = other.experiment.command, other.experiment.cost
+            rows.append([NAMES[name], f"{len(absent)}: {'; '.join(absent)}", command, cost])
     with (EXPERIMENTS / "paper" / "table2.csv").open(newline="", encoding="utf-8") as file:
         table2 = [row for row in csv.DictReader(file) if row["model"] == "InceptionV3"]
     imagenet = Experiment.load("table2")

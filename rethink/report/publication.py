@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from rethink.errors import UserError
 from rethink.files import read_text, write_bytes, write_text
 from rethink.report import artefacts
-from rethink.report.results import Results, gathered
+from rethink.report.results import Results
 from rethink.runs.analysis import analyses_folder
 from rethink.runs.published import copy_record, find_records, write_sums
 from rethink.sweep.experiment import EXPERIMENTS, RECORDS
@@ -29,9 +29,8 @@ def publish(results: Results, force: bool = False) -> Iterator[str]:
         UserError: The page prints numbers of another experiment whose records are not published.
     """
     folder = EXPERIMENTS / results.experiment.name / "results"
-    with gathered() as others:
-        artefact = artefacts.make(results)
-    if first := [other.experiment.name for other in others if not other.ids - results.ids <= _recorded()]:
+    artefact = artefacts.make(results)
+    if first := [other.experiment.name for other in results.others if not other.ids - results.ids <= _recorded()]:
         raise UserError(
             f"{folder}: it prints numbers of {', '.join(first)} whose records are not published, so nobody could check "
             f"them. Nothing was written. First: rethink publish {' '.join(first)}"

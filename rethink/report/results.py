@@ -1,9 +1,8 @@
 """What there is of an experiment: its finished runs and analyses, the rows of its figures, and what is missing."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from contextvars import ContextVar
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -49,6 +48,8 @@ class Results:
     """Those of the problems that are records which cannot be read."""
     under_way: Mapping[str, Columns] = field(default_factory=dict)
     """run_id -> the history so far of a run without a record, where these are asked for: to draw, and not to judge."""
+    others: list["Results"] = field(default_factory=list, repr=False)
+    """Of other experiments, that a script asked for by `other`: its page rests on their records too."""
 
     @classmethod
     def load(cls, experiment: Experiment, rule: str = FIT, under_way: bool = False) -> Self:
@@ -70,7 +71,7 @@ class Results:
             for record in records
             if (code := record.changed_code)
         ]
-        there = cls(
+        return cls(
             experiment,
             planned.runs,
             tuple(runs),
@@ -81,9 +82,12 @@ class Results:
             damaged,
             _histories(planned.runs) if under_way else {},
         )
-        if (gathered := _gathered.get()) is not None:
-            gathered.append(there)
-        return there
+
+    def other(self, name: str) -> "Results":
+        """What there is of another experiment, at the same scale and by the same rule."""
+        loaded = self.load(Experiment.load(name, self.experiment.scale), self.rule)
+        self.others.append(replace(loaded, others=self.others))
+        return self.others[-1]
 
     @property
     def ids(self) -> set[str]:
@@ -231,20 +235,6 @@ class Results:
         if not any("not run" in row for row in table.rows):
             return table
         return replace(table, notes=[*table.notes, f"not run: {self.experiment.command} makes it."])
-
-
-_gathered: ContextVar[list[Results] | None] = ContextVar("gathered", default=None)
-
-
-@contextmanager
-def gathered() -> Iterator[list[Results]]:
-    """Gathers all results that are loaded meanwhile: a page may print more than those of its own experiment."""
-    results: list[Results] = []
-    token = _gathered.set(results)
-    try:
-        yield results
-    finally:
-        _gathered.reset(token)
 
 
 _Record = TypeVar("_Record")
