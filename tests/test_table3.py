@@ -415,6 +415,13 @@ def test_less_error_with_l2_is_more_than_the_sampling_error(regularized, outcome
     assert verdict.outcome == outcome
 
 
+def test_an_analysis_with_l2_alone_says_nothing_of_fitting_without(tmp_path, runs):
+    artefact = script("table3").artefact(results([on_points(tmp_path, 0.0125, 110.0)]))
+    (fits,) = (verdict for verdict in artefact.verdicts if verdict.trend.startswith("Without l2"))
+    assert "l2 0.0" in fits.detail  # of wavelets and of CIFAR-10
+    assert "l2 cross_validated" not in fits.detail
+
+
 def test_the_nearest_norm_is_so_on_both_numbers(tmp_path, runs):
     both = results([on_points(tmp_path, 0.01, 215.0), on_points(tmp_path, 0.01, 100.0, features="gabor")])
     table = norms.table(norms.rows(rows.rows(both), both.full), both.full)

@@ -166,7 +166,10 @@ def verdicts(results: Results, table_rows: Sequence[Row]) -> list[Verdict]:
         for labels in (TRUE, RANDOM)
         if not machine.regularized
     ]
-    missing = [analysis.label for analysis in results.missing_analyses if "Regularization" not in analysis.label]
+    others = ("ImplicitRegularization", "l2 cross_validated")  # of SGD, and with l2 only
+    missing = [
+        analysis.label for analysis in results.missing_analyses if not any(part in analysis.label for part in others)
+    ]
     trend = "Without l2 every kernel machine fits its training set exactly, random labels too"
     n = min((len(row.machines) for row in table_rows if row.machines), default=0)
     judged = [fitted(trend, fits, missing, n)]
