@@ -150,7 +150,8 @@ def test_missing_runs_on_signs_leave_it_open(tmp_path):
     )
     verdicts = artefact(results).verdicts[:2]
     assert [verdict.outcome for verdict in verdicts] == ["cannot tell"] * 2
-    assert all(verdict.detail.endswith("runs are missing.") for verdict in verdicts)
+    assert all("; open in MLP 1x512 at n = 50, MLP 1x512 at n = 200, " in each.detail for each in verdicts)
+    assert all(each.detail.endswith("runs are missing.") for each in verdicts)
 
 
 def test_a_term_that_orders_better_than_1_over_n_is_not_called_no_better(tmp_path):

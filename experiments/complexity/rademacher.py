@@ -65,7 +65,11 @@ class Estimated:
     @property
     def name(self) -> str:
         """Network and n."""
-        return f"{self.network} at n = {self.examples:,}"
+        return _name(self.architecture, self.examples)
+
+
+def _name(architecture: str, examples: int | None) -> str:
+    return f"{label(architecture)} at n = {examples:,}" if examples else f"{label(architecture)} on all images"
 
 
 def rows(results: Results) -> list[Estimated]:
@@ -149,9 +153,11 @@ def table(estimates: Sequence[Estimated]) -> Table:
 
 def verdicts(estimates: Sequence[Estimated], signs: Row) -> list[Verdict]:
     """Whether the signs are fitted at every n, and whether what is sure of R_n leaves a bound."""
-    absent = [*(run.label for run in signs.missing), *signs.lost]
+    cases = grouped(signs.missing, lambda run: (run.setting.architecture, run.setting.train_size))
+    there = {(run.setting.architecture, run.setting.train_size) for run in signs.finished}
+    absent = [_name(*case) for case in cases if case not in there] + signs.lost
     missing: list[tuple[str, bool | None]] = [(name, None) for name in absent]
-    more = f"{len(absent)} runs are missing." if absent else ""
+    more = f"{len(signs.missing)} runs are missing." if signs.missing else ""
     fits = [(row.name, row.value >= NEAR_ONE) for row in estimates]
     vacuous = [(row.name, row.bound >= _GUESSING) for row in estimates]
     reach = f"Networks reach a mean correlation of at least {NEAR_ONE:g} with random signs"
