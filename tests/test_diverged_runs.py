@@ -224,7 +224,7 @@ def test_the_page_of_all_numbers_takes_none_of_a_run_that_diverged(
 
     def page(*changed: Run) -> Artefact:
         chosen = [*runs[:2], *changed]
-        monkeypatch.setattr(Results, "load", lambda experiment, rule="": results_of(experiment.name, chosen))
+        monkeypatch.setattr(Results, "other", lambda self, name: results_of(name, chosen))
         return artefacts.make(results_of("paper", chosen))
 
     assert said(page(diverged(runs[2], True))) == said(page(diverged(runs[2], False)))

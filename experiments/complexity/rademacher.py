@@ -153,11 +153,11 @@ def table(estimates: Sequence[Estimated]) -> Table:
 
 def verdicts(estimates: Sequence[Estimated], signs: Row) -> list[Verdict]:
     """Whether the signs are fitted at every n, and whether what is sure of R_n leaves a bound."""
-    cases = grouped(signs.missing, lambda run: (run.setting.architecture, run.setting.train_size))
-    there = {(run.setting.architecture, run.setting.train_size) for run in signs.finished}
-    absent = [_name(*case) for case in cases if case not in there] + signs.lost
-    missing: list[tuple[str, bool | None]] = [(name, None) for name in absent]
-    more = f"{len(signs.missing)} runs are missing." if signs.missing else ""
+    there = {(run.setting.architecture, run.setting.train_size) for run in signs.runs}
+    without = [run.setting for run in signs.missing] + [run.setting for run in signs.unmeasured]
+    cases = dict.fromkeys((setting.architecture, setting.train_size) for setting in without)
+    missing: list[tuple[str, bool | None]] = [(_name(*case), None) for case in cases if case not in there]
+    more = f"{len(without)} runs are missing." if without else ""
     fits = [(row.name, row.value >= NEAR_ONE) for row in estimates]
     vacuous = [(row.name, row.bound >= _GUESSING) for row in estimates]
     reach = f"Networks reach a mean correlation of at least {NEAR_ONE:g} with random signs"

@@ -25,7 +25,7 @@ Run so far: {{ there | length }} of the paper's {{ rows | length }} rows.
 Training accuracy agrees with the paper's in {{ inside["train"] }} of them,
 test accuracy in {{ inside["test"] }}.
 {% endif %}
-The lowest training accuracy is {{ lowest.train.ours.scaled(100).short }} % ({{ lowest.paper.name }}).
+The lowest training accuracy is {{ lowest.train.ours.scaled(100).format(".2f") }} % ({{ lowest.paper.name }}).
 {% endif %}
 {% for network, plain, best in regularized %}
 {{ network }} tests at {{ plain.short }} % without any regularizer
