@@ -43,7 +43,7 @@ def artefact(results: Results) -> Artefact:
         *results.test_images,
     ]
     caption = "Small Inception after one epoch: mean ± s.d. over n seeds"
-    tables = [Table(_columns(), rows, caption, notes), *_on_whole_sets(results)]
+    tables = [Table(_columns(), rows, caption, notes), *(_on_whole_sets(results) if results.full else [])]
     return results.artefact(finding=" ".join(findings), tables=tables)
 
 

@@ -40,14 +40,18 @@ Stopping where held-out images say changes it by {{ held_out.held_out_gain.scale
 class Stopping:
     """What stopping at the best epoch would gain in a setting, and where along the run that epoch is; fractions."""
 
-    setting: Setting
+    row: Row
+    held_out: Row
     final: Estimate | None
     gain: Estimate | None  # the best test accuracy minus the last
     place: Estimate | None
     held_out_gain: Estimate | None  # the test accuracy where held-out images are classified best, minus the last
     held_out_place: Estimate | None
-    row: Row
-    held_out: Row
+
+    @property
+    def setting(self) -> Setting:
+        """Of the runs without held-out images."""
+        return self.row.planned[0].setting.without_seed
 
     @property
     def name(self) -> str:
@@ -64,14 +68,13 @@ def rows(results: Results) -> list[Stopping]:
             held_out = results.row(**setting.values | {"validation_size": True})
             settings.append(
                 Stopping(
-                    setting,
+                    row,
+                    held_out,
                     row.final("test/accuracy"),
                     row.estimate(_best("test", "gain")),
                     row.estimate(_best("test", "epoch")),
                     held_out.estimate(_best("by_validation", "gain")),
                     held_out.estimate(_best("by_validation", "epoch")),
-                    row,
-                    held_out,
                 )
             )
     return settings

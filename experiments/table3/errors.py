@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from experiments.table3 import sgd
 from experiments.table3.rows import RANDOM, TRUE, Machine, Row, data_name
 from rethink.report.dots import Dot, dots
 from rethink.report.estimates import Estimate, rule_in_words, sampling_error
@@ -166,9 +167,10 @@ def verdicts(results: Results, table_rows: Sequence[Row]) -> list[Verdict]:
         for labels in (TRUE, RANDOM)
         if not machine.regularized
     ]
-    others = ("ImplicitRegularization", "l2 cross_validated")  # of SGD, and with l2 only
     missing = [
-        analysis.label for analysis in results.missing_analyses if not any(part in analysis.label for part in others)
+        analysis.label
+        for analysis in results.missing_analyses
+        if analysis.kind != sgd.ANALYSIS and "l2 cross_validated" not in analysis.label  # with l2 only
     ]
     trend = "Without l2 every kernel machine fits its training set exactly, random labels too"
     n = min((len(row.machines) for row in table_rows if row.machines), default=0)

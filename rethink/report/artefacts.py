@@ -76,8 +76,9 @@ def write(artefact: Artefact, results: Results, folder: Path) -> None:
         write_text(folder / "runs.csv", runs_table(results.finished).to_csv(), durable=False)
     if results.planned_analyses:
         write_text(folder / "analyses.csv", analyses_table(results.analyses).to_csv(), durable=False)
-    runs = [run for of in (results, *results.others) for run in of.finished]
-    analyses = [analysis for of in (results, *results.others) for analysis in of.analyses]
+    every = [results, *results.others.values()]
+    runs = [run for of in every for run in of.finished]
+    analyses = [analysis for of in every for analysis in of.analyses]
     text = json.dumps(provenance(runs, analyses), indent=2, sort_keys=True) + "\n"
     write_text(folder / "provenance.json", text, durable=False)
 

@@ -30,7 +30,7 @@ def publish(results: Results, force: bool = False) -> Iterator[str]:
     """
     folder = EXPERIMENTS / results.experiment.name / "results"
     artefact = artefacts.make(results)
-    if first := [other.experiment.name for other in results.others if not other.ids - results.ids <= _recorded()]:
+    if first := [name for name, other in results.others.items() if not other.ids - results.ids <= _recorded()]:
         raise UserError(
             f"{folder}: it prints numbers of {', '.join(first)} whose records are not published, so nobody could check "
             f"them. Nothing was written. First: rethink publish {' '.join(first)}"

@@ -48,8 +48,8 @@ class Results:
     """Those of the problems that are records which cannot be read."""
     under_way: Mapping[str, Columns] = field(default_factory=dict)
     """run_id -> the history so far of a run without a record, where these are asked for: to draw, and not to judge."""
-    others: list["Results"] = field(default_factory=list, repr=False)
-    """Of other experiments, that a script asked for by `other`: its page rests on their records too."""
+    others: dict[str, "Results"] = field(default_factory=dict, repr=False)
+    """Of other experiments, by name, that a script asked for by `other`: its page rests on their records too."""
 
     @classmethod
     def load(cls, experiment: Experiment, rule: str = FIT, under_way: bool = False) -> Self:
@@ -84,10 +84,11 @@ class Results:
         )
 
     def other(self, name: str) -> "Results":
-        """What there is of another experiment, at the same scale and by the same rule."""
-        loaded = self.load(Experiment.load(name, self.experiment.scale), self.rule)
-        self.others.append(replace(loaded, others=self.others))
-        return self.others[-1]
+        """What there is of another experiment, at the same scale and by the same rule; read once."""
+        if name not in self.others:
+            loaded = self.load(Experiment.load(name, self.experiment.scale), self.rule)
+            self.others[name] = replace(loaded, others=self.others)
+        return self.others[name]
 
     @property
     def ids(self) -> set[str]:
